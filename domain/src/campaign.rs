@@ -1,0 +1,243 @@
+//! The campaign: what a form asks for. A versioned document that devices cache.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CampaignId, Contact, ErrorCode, FieldError, LeadForm};
+
+/// The demo campaign that ships with the program, as its file.
+pub const SHOOTOUT_2026: &str = include_str!("../campaigns/shootout-2026.json");
+
+/// A text in each of the campaign's languages, by BCP 47 tag.
+pub type LocalizedText = BTreeMap<String, String>;
+
+/// One version of a campaign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Campaign {
+    /// The campaign.
+    pub id: CampaignId,
+    /// Version of this document; a lead names the version it was captured under.
+    pub version: u32,
+    /// What people call it.
+    pub name: LocalizedText,
+    /// IANA time zone of the event; exports write times in it.
+    pub time_zone: String,
+    /// Languages of the form, first is the default.
+    pub languages: Vec<String>,
+    /// How telephone numbers without a country code are read.
+    #[serde(default)]
+    pub phone_plan: PhonePlan,
+    /// What the form asks for, in order.
+    pub fields: Vec<CampaignField>,
+    /// Fields of which at least one must be given.
+    #[serde(default)]
+    pub require_one_of: Vec<String>,
+    /// Consents that the form offers, in order.
+    pub consents: Vec<CampaignConsent>,
+}
+
+/// A field of the form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CampaignField {
+    /// `firstName`, `lastName`, `email` or `phone`.
+    pub id: String,
+    /// Whether a lead without it is invalid.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// A consent that the form offers, always unticked at first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CampaignConsent {
+    /// Its name in leads and exports.
+    pub id: String,
+    /// Whether a lead without it is invalid.
+    #[serde(default)]
+    pub required: bool,
+    /// Version of the wording below.
+    pub text_version: u32,
+    /// The sentence beside the box.
+    pub text: LocalizedText,
+    /// The full wording, which opens in place.
+    #[serde(default)]
+    pub detail: LocalizedText,
+}
+
+/// How a country writes its telephone numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PhonePlan {
+    /// Country calling code, digits only.
+    pub calling_code: String,
+    /// Digits of a number without the calling code.
+    pub national_digits: usize,
+}
+
+impl Default for PhonePlan {
+    /// Poland: +48 and nine digits.
+    fn default() -> Self {
+        Self { calling_code: "48".to_owned(), national_digits: 9 }
+    }
+}
+
+/// A campaign document could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the campaign document is not valid: {0}")]
+pub struct CampaignParseError(#[from] serde_json::Error);
+
+impl Campaign {
+    /// Reads a campaign document.
+    ///
+    /// # Errors
+    /// When it is not JSON of this shape; the message names the line.
+    pub fn parse(json: &str) -> Result<Self, CampaignParseError> {
+        Ok(serde_json::from_str(json)?)
+    }
+
+    /// Checks what was typed against every rule of this campaign version, and returns the contact in its
+    /// normal form.
+    ///
+    /// # Errors
+    /// Every error, in the order of the form: fields, then consents.
+    pub fn check(&self, form: &LeadForm) -> Result<Contact, Vec<FieldError>> {
+        let parsed = Contact::parse(&form.contact, &self.phone_plan);
+        let mut errors = parsed.as_ref().err().cloned().unwrap_or_default();
+        let given = |field: &str| form.contact.is_given(field);
+        for field in self.fields.iter().filter(|field| field.required && !given(&field.id)) {
+            errors.push(FieldError::new(&field.id, ErrorCode::Required));
+        }
+        if !self.require_one_of.is_empty() && !self.require_one_of.iter().any(|field| given(field)) {
+            errors.push(
+                FieldError::new("contact", ErrorCode::OneOfRequired)
+                    .with_detail(format!("one of: {}", self.require_one_of.join(", "))),
+            );
+        }
+        let order =
+            |field: &str| self.fields.iter().position(|known| known.id == field).unwrap_or(usize::MAX);
+        errors.sort_by_key(|error| order(&error.field));
+        for consent in self.consents.iter().filter(|consent| consent.required) {
+            if !form.consents.contains(&consent.id) {
+                errors.push(FieldError::new(format!("consents.{}", consent.id), ErrorCode::Required));
+            }
+        }
+        if errors.is_empty() { parsed } else { Err(errors) }
+    }
+
+    /// The consent with this id.
+    pub fn consent(&self, id: &str) -> Option<&CampaignConsent> {
+        self.consents.iter().find(|consent| consent.id == id)
+    }
+}
+
+/// Where campaign documents are found by the rules.
+pub trait Campaigns {
+    /// This exact version, if it is known here.
+    fn version(&self, id: &CampaignId, version: u32) -> Option<&Campaign>;
+
+    /// The newest version known here.
+    fn newest(&self, id: &CampaignId) -> Option<&Campaign>;
+}
+
+/// The campaigns that ship inside the program.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EmbeddedCampaigns;
+
+static EMBEDDED: LazyLock<Vec<Campaign>> =
+    LazyLock::new(|| [SHOOTOUT_2026].into_iter().filter_map(|json| Campaign::parse(json).ok()).collect());
+
+impl Campaigns for EmbeddedCampaigns {
+    fn version(&self, id: &CampaignId, version: u32) -> Option<&Campaign> {
+        EMBEDDED.iter().find(|campaign| campaign.id == *id && campaign.version == version)
+    }
+
+    fn newest(&self, id: &CampaignId) -> Option<&Campaign> {
+        EMBEDDED.iter().filter(|campaign| campaign.id == *id).max_by_key(|campaign| campaign.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo() -> Campaign {
+        Campaign::parse(SHOOTOUT_2026).unwrap()
+    }
+
+    fn form(json: &str) -> LeadForm {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn errors(json: &str) -> Vec<(String, ErrorCode)> {
+        let errors = demo().check(&form(json)).err().unwrap_or_default();
+        errors.into_iter().map(|error| (error.field, error.code)).collect()
+    }
+
+    #[test]
+    fn the_embedded_campaign_is_complete_in_every_language() {
+        let id = "shootout-2026".parse().unwrap();
+        let campaign = EmbeddedCampaigns.newest(&id).unwrap();
+        assert_eq!(*campaign, demo());
+        let ids: Vec<_> =
+            campaign.consents.iter().map(|consent| (consent.id.as_str(), consent.required)).collect();
+        assert_eq!(ids, [("terms", true), ("marketing-email", false), ("marketing-phone", false)]);
+        for language in &campaign.languages {
+            assert!(campaign.name.contains_key(language));
+            for consent in &campaign.consents {
+                assert!(
+                    consent.text.contains_key(language) && consent.detail.contains_key(language),
+                    "{}",
+                    consent.id
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_complete_form_gives_the_contact_in_its_normal_form() {
+        let typed = form(
+            r#"{"firstName":" Anna ","lastName":"Nowak","email":"anna@example.com","phone":"501 502 503","consents":["terms"],"language":"pl"}"#,
+        );
+        let fields = demo().check(&typed).unwrap().fields();
+        assert_eq!(fields.first_name.as_deref(), Some("Anna"));
+        assert_eq!(fields.phone.as_deref(), Some("+48501502503"));
+    }
+
+    #[test]
+    fn every_error_is_named_once_in_the_order_of_the_form() {
+        use ErrorCode::{Malformed, OneOfRequired, Required};
+        let named = |field: &str, code| (field.to_owned(), code);
+        assert_eq!(
+            errors(r#"{"firstName":" ","email":""}"#),
+            [
+                named("firstName", Required),
+                named("lastName", Required),
+                named("contact", OneOfRequired),
+                named("consents.terms", Required)
+            ]
+        );
+        assert_eq!(
+            errors(r#"{"firstName":"Anna","email":"anna","consents":["terms"]}"#),
+            [named("lastName", Required), named("email", Malformed)]
+        );
+    }
+
+    #[test]
+    fn either_the_email_or_the_phone_is_enough() {
+        for way in [r#""email":"a@example.com""#, r#""phone":"501502503""#] {
+            assert_eq!(
+                errors(&format!(r#"{{"firstName":"A","lastName":"N",{way},"consents":["terms"]}}"#)),
+                [],
+                "{way}"
+            );
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What a lead is: ids, validated values, consents, campaigns, aggregates, verdicts and wire messages.
+//!
+//! This crate is pure. It reads no clock, draws no random number and does no I/O: time comes in as a
+//! [`Timestamp`], ids come in from the caller. The same code judges a lead on the iPad (compiled to
+//! WebAssembly) and on the server, so there is no second copy of any rule.
+//!
+//! The way of one lead through this crate:
+//!
+//! 1. The device checks what was typed: [`Campaign::check`] over a [`LeadForm`], errors as [`FieldError`].
+//! 2. It freezes the lead as an [`Entry`], the unit of the wire, and keeps its bytes.
+//! 3. A store receives [`SyncRequest`] with the entries *as raw text* and asks [`judge`] about each.
+//! 4. [`Judgement`] is an event to append: a `LeadCaptured` or a `SubmissionRefused`. Nothing is dropped.
+//! 5. The store answers with an [`EntryResult`] per entry.
+//!
+//! Types that hold personal data print redacted in `Debug` (invariant 12).
+
+mod campaign;
+mod consent;
+mod contact;
+mod email;
+mod entry;
+mod field_error;
+mod ids;
+mod judge;
+mod lead;
+mod name;
+mod phone;
+mod raw;
+mod submission;
+mod timestamp;
+mod verdict;
+mod wire;
+
+pub use campaign::{
+    Campaign, CampaignConsent, CampaignField, CampaignParseError, Campaigns, EmbeddedCampaigns,
+    LocalizedText, PhonePlan, SHOOTOUT_2026,
+};
+pub use consent::ConsentGrant;
+pub use contact::{Contact, ContactFields, LeadForm};
+pub use email::{Email, EmailKey};
+pub use entry::Entry;
+pub use field_error::{ErrorCode, FieldError};
+pub use ids::{AppendId, CampaignId, ClientId, DeviceId, IdError, StoreId};
+pub use judge::{Accepted, CLOCK_TOLERANCE_SECONDS, Flag, Judgement, judge};
+pub use lead::{LEAD_STREAM, Lead, LeadCommand, LeadError, LeadEvent};
+pub use name::PersonName;
+pub use phone::Phone;
+pub use raw::{Digest, MAX_ENTRY_BYTES, MAX_ENTRY_DEPTH};
+pub use submission::{
+    Refusal, RefusalReason, SUBMISSION_STREAM, Submission, SubmissionCommand, SubmissionError,
+    SubmissionEvent,
+};
+pub use timestamp::{Timestamp, TimestampError};
+pub use verdict::{EntryResult, Verdict};
+pub use wire::{
+    ErasuresAnswer, Lineage, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, Receipt, STORE_ID_HEADER, StoreState,
+    SyncRequest, SyncResponse, Tier,
+};

@@ -1,0 +1,118 @@
+//! The messages of `POST /api/leads/sync`, which devices and hubs send alike.
+//!
+//! Messages grow by optional fields only; a store accepts every message it ever understood.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{AppendId, ClientId, DeviceId, EntryResult, StoreId};
+
+/// Most entries in one request; more is answered 413, and the sender halves.
+pub const MAX_BATCH_ENTRIES: usize = 1_000;
+
+/// Largest request body, in bytes after decompression; more is answered 413, and the sender halves.
+pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// Response header of the health route that names the store, so that a captive portal cannot pass for it.
+pub const STORE_ID_HEADER: &str = "leadlog-store";
+
+/// What a device (or a hub) sends. Entries stay raw text, because their bytes are what is kept.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncRequest<'a> {
+    /// The installation that sends, which need not have made the entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<DeviceId>,
+    /// The highest `deviceSeq` that the sender has saved, so that gaps can be told from silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_through: Option<u64>,
+    /// The sender's newest receipt from this store; proves that history was not lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_receipt: Option<Receipt>,
+    /// Cursor over the store's erasures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasures_after: Option<u64>,
+    /// The entries.
+    #[serde(borrow)]
+    pub entries: Vec<&'a RawValue>,
+}
+
+/// Proof that a store has recorded an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The store.
+    pub store_id: StoreId,
+    /// Position in its log.
+    pub position: u64,
+    /// The append that recorded it.
+    pub append_id: AppendId,
+}
+
+/// What a store answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SyncResponse {
+    /// The store that answers.
+    pub store: StoreState,
+    /// Whether it still has what the sender's last receipt proves.
+    pub lineage: Lineage,
+    /// People who were erased since the sender's cursor.
+    pub erasures: ErasuresAnswer,
+    /// One result per entry, in the order of the request.
+    pub results: Vec<EntryResult>,
+}
+
+/// A store and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct StoreState {
+    /// The store.
+    pub id: StoreId,
+    /// What it is to its devices.
+    pub tier: Tier,
+    /// Position of the newest event in its log.
+    pub head: u64,
+    /// Of a hub: everything up to here is in the cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relayed_through: Option<u64>,
+    /// Of a hub: its newest receipt from the cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_receipt: Option<Receipt>,
+}
+
+/// What a store is to its devices. A device learns it from the answer, never from a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// The one place where all leads end.
+    Cloud,
+    /// A laptop on the local WiFi.
+    Hub,
+}
+
+/// Whether a store still has its history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Lineage {
+    /// It has what the last receipt proves, and so all that went before (or no receipt was shown).
+    Intact,
+    /// History was lost: every receipt of this store is void.
+    Lost,
+}
+
+/// Erasures after the receiver's cursor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ErasuresAnswer {
+    /// The receiver's next cursor.
+    pub through: u64,
+    /// Leads whose personal data must be deleted.
+    pub client_ids: Vec<ClientId>,
+}
