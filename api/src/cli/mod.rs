@@ -1,0 +1,98 @@
+//! The command line. One module per command; every flag has a twin in the environment.
+
+mod export;
+mod openapi;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::store::Database;
+
+/// Captures leads where the network cannot be trusted, and does not lose one.
+///
+/// Start with `leadlog serve`: it runs its own PostgreSQL, serves the form for the iPads, takes leads in and
+/// prints the address to open. At the end of the day, `leadlog export contacts --out contacts.csv`.
+#[derive(Parser)]
+#[command(name = "leadlog", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// What to log: error, warn, info, debug, or per module as in `leadlog=debug,sqlx=warn`.
+    #[arg(long, global = true, env = "LEADLOG_LOG", default_value = "info,sqlx=warn", value_name = "FILTER")]
+    log: String,
+
+    /// Log one JSON object per line, for machines.
+    #[arg(long, global = true, env = "LEADLOG_LOG_JSON")]
+    log_json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the form and the API.
+    Serve(serve::Serve),
+    /// Write leads or contacts into a file, complete up to this moment.
+    Export(export::Export),
+    /// Write the OpenAPI document of the API.
+    Openapi(openapi::Openapi),
+}
+
+/// Where the data is.
+#[derive(Args, Clone)]
+struct DatabaseArgs {
+    /// Folder of the PostgreSQL that this program runs itself. Without it: /var/lib/leadlog for root,
+    /// ~/.local/share/leadlog for others. Not used with --database-url.
+    #[arg(long, env = "LEADLOG_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// A PostgreSQL server (15 or newer) to use instead: postgres://user:password@host:5432/database
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    database_url: Option<String>,
+}
+
+impl DatabaseArgs {
+    fn database(&self) -> Database {
+        Database::choose(self.database_url.clone(), self.data_dir.clone())
+    }
+}
+
+/// Runs the program with the process' arguments.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(&cli);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("leadlog: no threads can be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Export(export) => export.run().await,
+            Command::Openapi(openapi) => openapi.run(),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("leadlog: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The log goes to standard error: standard output is for what a command was asked for.
+fn start_log(cli: &Cli) {
+    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|error| {
+        eprintln!("leadlog: --log {}: {error}; logging at info", cli.log);
+        EnvFilter::new("info")
+    });
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if cli.log_json { log.json().init() } else { log.with_target(false).init() }
+}

@@ -1,0 +1,120 @@
+//! `leadlog serve`.
+
+mod address;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use managed_postgres::Cluster;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::DatabaseArgs;
+use crate::http::{self, Context};
+use crate::store::Store;
+
+/// How often the managed PostgreSQL is looked after.
+const LOOK_AFTER_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Serves the form and the API until Ctrl-C or SIGTERM; requests in flight are answered first.
+///
+/// Without a database URL it runs its own PostgreSQL in the data folder, and starts it again if it dies.
+#[derive(Args)]
+pub(super) struct Serve {
+    /// Address and port to listen on. Port 0 takes a free one. 0.0.0.0 lets other devices in.
+    #[arg(long, env = "LEADLOG_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let listener = TcpListener::bind(self.listen).with_context(|| {
+            format!("cannot listen on {}; is something else there? Choose another with --listen", self.listen)
+        })?;
+        // From here on a signal waits for its turn, so that PostgreSQL is never left behind half-started.
+        let stop = StopSignal::new()?;
+        let database = self.database.database();
+        let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
+        let keeper = cluster.map(Keeper::start);
+        let served = serve(listener, &url, stop).await;
+        if let Some(keeper) = keeper {
+            tokio::task::spawn_blocking(move || keeper.release()).await?;
+        }
+        tracing::info!("stopped");
+        served
+    }
+}
+
+/// Serves until the signal.
+async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let store = Store::open(url).await?;
+    let pool = store.pool().clone();
+    let (context, projections) = Context::start(store);
+    let server = http::serve(listener, context)?;
+    let handle = server.handle();
+    let server = tokio::spawn(server);
+    address::announce(address)?;
+    stop.received().await;
+    tracing::info!("stopping; requests in flight are answered first");
+    handle.stop(true).await;
+    server.await??;
+    projections.shutdown().await;
+    pool.close().await;
+    Ok(())
+}
+
+/// Ctrl-C or SIGTERM.
+struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Looks after the managed PostgreSQL: starts it again when it has died, and lets go of it in the end.
+struct Keeper {
+    stop: mpsc::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Keeper {
+    fn start(mut cluster: Cluster) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(LOOK_AFTER_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                if let Err(error) = cluster.ensure_running() {
+                    tracing::error!(%error, "PostgreSQL does not start");
+                }
+            }
+            if let Err(error) = cluster.release() {
+                tracing::warn!(%error, "PostgreSQL was not stopped");
+            }
+        });
+        Self { stop, thread }
+    }
+
+    fn release(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that looks after PostgreSQL panicked");
+        }
+    }
+}

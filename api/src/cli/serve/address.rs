@@ -1,0 +1,46 @@
+//! Where people find this server: as text, and as a QR code for an iPad's camera.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+
+/// Prints the address on standard output. The first line is stable: programs wait for it.
+pub(super) fn announce(bound: SocketAddr) -> std::io::Result<()> {
+    let local = if bound.ip().is_unspecified() {
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), bound.port())
+    } else {
+        bound
+    };
+    let open = format!("http://{}", reachable(bound).unwrap_or(local));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{local}")?;
+    writeln!(out, "\n  the form   {open}\n  the API    {open}/docs/")?;
+    if let Ok(code) = QrCode::new(&open) {
+        // Inverted, so that it reads on a dark terminal.
+        let picture =
+            code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+        writeln!(out, "\n{picture}")?;
+    }
+    if bound.ip().is_loopback() {
+        writeln!(
+            out,
+            "  Only this computer can open it. For others on the network: --listen 0.0.0.0:{}",
+            bound.port()
+        )?;
+    }
+    out.flush()
+}
+
+/// The address by which other computers reach a server that listens on all of them.
+fn reachable(bound: SocketAddr) -> Option<SocketAddr> {
+    if !bound.ip().is_unspecified() {
+        return Some(bound);
+    }
+    // Connecting a UDP socket sends nothing; it only asks which way a packet would leave.
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (ip != IpAddr::V4(Ipv4Addr::UNSPECIFIED)).then(|| SocketAddr::new(ip, bound.port()))
+}

@@ -1,0 +1,71 @@
+//! The app (the form for the iPads), embedded in the program.
+
+use actix_web::http::{Method, header};
+use actix_web::{HttpRequest, HttpResponse};
+use rust_embed::RustEmbed;
+
+use super::problem::Problem;
+
+#[derive(RustEmbed)]
+#[folder = "../pwa/dist"]
+#[allow_missing = true]
+struct Files;
+
+/// Answers any path outside `/api` and `/docs`: a file of the app, or the app's page.
+pub async fn serve(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let route = format!("There is no route {} {}.", request.method(), request.path());
+        return Err(Problem::not_found(route));
+    }
+    let path = request.path().trim_start_matches('/');
+    if Files::get("index.html").is_none() {
+        return Ok(HttpResponse::ServiceUnavailable()
+            .content_type("text/html; charset=utf-8")
+            .body(NOT_BUILT));
+    }
+    match Files::get(path).map(|file| (path, file)) {
+        Some((path, file)) => Ok(answer(&request, path, file)),
+        // A page of the app, which finds its way by itself; a missing file is missing.
+        None if !path.rsplit('/').next().is_some_and(|name| name.contains('.')) => {
+            let page = Files::get("index.html").ok_or_else(|| Problem::not_found("The app has no page."))?;
+            Ok(answer(&request, "index.html", page))
+        }
+        None => Err(Problem::not_found("The app has no such file.")),
+    }
+}
+
+fn answer(request: &HttpRequest, path: &str, file: rust_embed::EmbeddedFile) -> HttpResponse {
+    let tag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
+    // Files under assets/ carry their digest in their name; everything else must be asked for again.
+    let caching =
+        if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|value| {
+        // Compression marks a tag as weak.
+        value
+            .to_str()
+            .is_ok_and(|value| value.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
+    });
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((header::ETAG, tag))
+        .insert_header((header::CACHE_CONTROL, caching))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if known {
+        return response.finish();
+    }
+    let media_type = match file.metadata.mimetype() {
+        text if text.starts_with("text/") => format!("{text}; charset=utf-8"),
+        other => other.to_owned(),
+    };
+    response.content_type(media_type).body(file.data.into_owned())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Leadlog</title>\
+<h1>The server runs, but the app is not in it</h1>\
+<p>This program was built before the app was. Run <code>cargo xtask up</code>, which builds both, \
+or <code>cargo xtask pwa</code> and then <code>cargo build --release</code>.</p>\
+<p>The routes work: see <a href=\"/docs/\">/docs</a>.</p></html>";

@@ -1,0 +1,61 @@
+//! `GET|HEAD /api/health`: is this the store, and can it answer?
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpResponse, HttpResponseBuilder, get, head};
+use domain::{STORE_ID_HEADER, StoreState};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Context;
+use super::problem::Problem;
+
+/// A store that can answer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Health {
+    /// The store and how far it is.
+    store: StoreState,
+    /// Version of the program.
+    version: &'static str,
+}
+
+/// Says that the store can answer, and which store it is.
+///
+/// The header `leadlog-store` carries the store's id, so that a captive portal cannot pass for it.
+#[utoipa::path(
+    operation_id = "getHealth",
+    tag = "store",
+    responses(
+        (status = 200, description = "The store can answer", body = Health, headers(("leadlog-store" = String, description = "Id of the store"))),
+        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[get("/api/health")]
+pub(crate) async fn get_health(context: Data<Context>) -> Result<HttpResponse, Problem> {
+    let mut response = ready(&context).await?;
+    Ok(response.json(Health { store: context.store.state(), version: env!("CARGO_PKG_VERSION") }))
+}
+
+/// The same without a body.
+#[utoipa::path(
+    operation_id = "headHealth",
+    tag = "store",
+    responses(
+        (status = 200, description = "The store can answer", headers(("leadlog-store" = String, description = "Id of the store"))),
+        (status = 503, description = "The database does not answer"),
+    )
+)]
+#[head("/api/health")]
+pub(crate) async fn head_health(context: Data<Context>) -> Result<HttpResponse, Problem> {
+    Ok(ready(&context).await?.finish())
+}
+
+async fn ready(context: &Context) -> Result<HttpResponseBuilder, Problem> {
+    sqlx::query("SELECT 1").execute(context.store.pool()).await?;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((STORE_ID_HEADER, context.store.id().to_string()))
+        .insert_header((header::CACHE_CONTROL, "no-store"));
+    Ok(response)
+}

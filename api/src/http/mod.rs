@@ -1,0 +1,79 @@
+//! The routes. Each module is one resource: parse, ask, answer.
+
+pub mod app;
+mod body;
+pub mod campaigns;
+pub mod exports;
+pub mod health;
+mod log;
+pub mod problem;
+pub mod sync;
+
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpServer, web};
+use projections::{Runner, RunnerOptions, Waker};
+use utoipa_actix_web::AppExt;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::intake::Intake;
+use crate::openapi;
+use crate::store::Store;
+
+/// What every route can reach.
+#[derive(Clone)]
+pub struct Context {
+    /// The store behind this server.
+    pub store: Store,
+    /// Where entries go in.
+    pub intake: Intake,
+    /// Tells the projections that the log has grown.
+    pub projections: Waker,
+}
+
+impl Context {
+    /// Starts what works behind the routes: the intake, and the projections, which the caller stops.
+    pub fn start(store: Store) -> (Self, Runner) {
+        let runner = Runner::spawn(store.pool().clone(), RunnerOptions::default());
+        let intake = Intake::start(store.clone(), runner.waker());
+        (Self { store, intake, projections: runner.waker() }, runner)
+    }
+}
+
+/// Seconds that requests in flight get to finish when the server stops.
+const SHUTDOWN_SECONDS: u64 = 20;
+
+/// Starts to serve on this listener, and returns the server to await. It does not handle signals.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve(listener: std::net::TcpListener, context: Context) -> std::io::Result<actix_web::dev::Server> {
+    let server = HttpServer::new(move || {
+        let (app, document) = App::new()
+            .into_utoipa_app()
+            .openapi(openapi::skeleton())
+            .map(|app| app.wrap(Compress::default()).wrap(from_fn(log::log_request)))
+            .app_data(web::Data::new(context.clone()))
+            .configure(routes)
+            .split_for_parts();
+        app.service(web::redirect("/docs", "/docs/"))
+            .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::finish(document)))
+            .service(web::scope("/api").default_service(web::to(problem::no_such_route)))
+            .default_service(web::to(app::serve))
+    })
+    .listen(listener)?
+    .disable_signals()
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .run();
+    Ok(server)
+}
+
+/// The routes that the OpenAPI document describes.
+pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+    config
+        .service(health::get_health)
+        .service(health::head_health)
+        .service(sync::sync_leads)
+        .service(campaigns::get_campaign)
+        .service(exports::export_leads)
+        .service(exports::export_contacts);
+}

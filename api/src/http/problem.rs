@@ -1,0 +1,138 @@
+//! Errors as `application/problem+json` (RFC 9457), with a stable `type`.
+
+use std::fmt;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::intake::IntakeError;
+
+/// What went wrong with a request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// Stable name of the problem, for programs.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:leadlog:problem:not-json")]
+    kind: &'static str,
+    /// The problem in a few words.
+    title: &'static str,
+    /// HTTP status.
+    status: u16,
+    /// What exactly, where, and what to do. Never holds personal data.
+    detail: String,
+    /// Seconds after which another try makes sense; sent as `Retry-After`.
+    #[serde(skip)]
+    retry_after_s: Option<u32>,
+}
+
+/// Seconds after which a device should try again when the log cannot be written.
+const STORE_RETRY_AFTER_S: u32 = 5;
+
+impl Problem {
+    /// The body is not JSON of the right shape.
+    pub fn not_json(detail: impl Into<String>) -> Self {
+        Self::new("urn:leadlog:problem:not-json", "The body cannot be read", StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// A parameter is not what it must be.
+    pub fn bad_parameter(detail: impl Into<String>) -> Self {
+        Self::new(
+            "urn:leadlog:problem:bad-parameter",
+            "A parameter is not valid",
+            StatusCode::BAD_REQUEST,
+            detail,
+        )
+    }
+
+    /// The body has too many bytes or entries; the sender halves it.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(
+            "urn:leadlog:problem:too-large",
+            "The request is too large",
+            StatusCode::PAYLOAD_TOO_LARGE,
+            detail,
+        )
+    }
+
+    /// The body has an encoding that this server does not read.
+    pub fn unsupported_encoding(detail: impl Into<String>) -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new("urn:leadlog:problem:unsupported-encoding", "The encoding is not supported", status, detail)
+    }
+
+    /// The body did not arrive in time.
+    pub fn too_slow() -> Self {
+        let detail = "The body did not arrive in time. Send it again.";
+        Self::new(
+            "urn:leadlog:problem:too-slow",
+            "The request took too long",
+            StatusCode::REQUEST_TIMEOUT,
+            detail,
+        )
+    }
+
+    /// Nothing of that name.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new("urn:leadlog:problem:not-found", "There is no such thing", StatusCode::NOT_FOUND, detail)
+    }
+
+    /// The store cannot answer now. The sender keeps everything and tries again.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let problem =
+            Self::new("urn:leadlog:problem:unavailable", "The store cannot answer now", status, detail);
+        Self { retry_after_s: Some(STORE_RETRY_AFTER_S), ..problem }
+    }
+
+    fn new(kind: &'static str, title: &'static str, status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { kind, title, status: status.as_u16(), detail: detail.into(), retry_after_s: None }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(seconds) = self.retry_after_s {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        let body = serde_json::to_string(self).unwrap_or_default();
+        response.content_type("application/problem+json").body(body)
+    }
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        tracing::warn!(%error, "intake failed; the sender keeps its entries");
+        Self::unavailable(
+            "The log cannot be written now. Keep the entries and send them again; that is harmless.",
+        )
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        tracing::error!(%error, "the database did not answer");
+        Self::unavailable("The database does not answer now. Try again.")
+    }
+}
+
+/// Anything under `/api` that no route answers.
+pub async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::not_found(format!(
+        "There is no route {} {}. The routes are listed at /docs.",
+        request.method(),
+        request.path()
+    )))
+}

@@ -1,0 +1,119 @@
+//! `POST /api/leads/sync`: what devices and hubs send.
+
+use std::borrow::Cow;
+
+use actix_web::web::{Data, Json, Payload};
+use actix_web::{HttpRequest, post};
+use domain::{
+    DeviceId, ErasuresAnswer, LeadEvent, Lineage, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, Receipt, SyncRequest,
+    SyncResponse,
+};
+use utoipa::ToSchema;
+use validator::{Validate, ValidationError};
+
+use super::problem::Problem;
+use super::{Context, body};
+
+/// The body of a sync, for the document; it is read as [`SyncRequest`], which keeps entries as raw text.
+#[derive(ToSchema)]
+#[schema(as = SyncRequest, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct SyncRequestBody {
+    /// The installation that sends, which need not have made the entries.
+    sender: Option<DeviceId>,
+    /// The highest `deviceSeq` that the sender has saved.
+    saved_through: Option<u64>,
+    /// The sender's newest receipt from this store.
+    last_receipt: Option<Receipt>,
+    /// Cursor over the store's erasures.
+    erasures_after: Option<u64>,
+    /// The entries. Unknown fields are kept.
+    #[schema(max_items = 1_000)]
+    entries: Vec<LeadEvent>,
+}
+
+/// The bounds on a request as a whole. What is wrong inside an entry is that entry's verdict.
+#[derive(Validate)]
+struct Shape {
+    #[validate(range(max = "MAX_BATCH_ENTRIES"))]
+    entries: usize,
+    #[validate(custom(function = "at_most_i64"))]
+    saved_through: u64,
+    #[validate(custom(function = "at_most_i64"))]
+    erasures_after: u64,
+}
+
+fn at_most_i64(number: u64) -> Result<(), ValidationError> {
+    i64::try_from(number).map(drop).map_err(|_| ValidationError::new("range"))
+}
+
+/// Records entries, and answers a verdict for each.
+///
+/// Sending again is harmless. A verdict is given after the entry is durable.
+#[utoipa::path(
+    operation_id = "syncLeads",
+    tag = "leads",
+    request_body(content = SyncRequestBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "One result per entry, in order", body = SyncResponse),
+        (status = 400, description = "The body is not JSON of this shape", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too many bytes or entries: send fewer at once", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "An encoding other than gzip", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The log cannot be written now: keep everything, try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[post("/api/leads/sync")]
+pub(crate) async fn sync_leads(
+    request: HttpRequest,
+    payload: Payload,
+    context: Data<Context>,
+) -> Result<Json<SyncResponse>, Problem> {
+    let body = body::read(&request, payload, MAX_BODY_BYTES).await?;
+    let sync = parse(&body)?;
+    let lineage = lineage(&context, sync.last_receipt.as_ref()).await?;
+    let results = context.intake.submit(&sync.entries).await?;
+    Ok(Json(SyncResponse {
+        store: context.store.state(),
+        lineage,
+        erasures: ErasuresAnswer { through: sync.erasures_after.unwrap_or(0), client_ids: Vec::new() },
+        results,
+    }))
+}
+
+fn parse(body: &[u8]) -> Result<SyncRequest<'_>, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let sync: SyncRequest<'_> = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let at = match error.path().to_string() {
+            path if path == "." => Cow::Borrowed("The body"),
+            path => Cow::Owned(format!("The field {path}")),
+        };
+        let (line, column) = (error.inner().line(), error.inner().column());
+        Problem::not_json(format!("{at} is not as documented, at line {line} column {column}. See /docs."))
+    })?;
+    json.end().map_err(|_| Problem::not_json("Something follows the JSON of the body."))?;
+    let shape = Shape {
+        entries: sync.entries.len(),
+        saved_through: sync.saved_through.unwrap_or(0),
+        erasures_after: sync.erasures_after.unwrap_or(0),
+    };
+    shape.validate().map_err(|errors| match errors.field_errors().contains_key("entries") {
+        true => Problem::too_large(format!(
+            "A request has at most {MAX_BATCH_ENTRIES} entries. Send fewer at once."
+        )),
+        false => Problem::not_json("savedThrough or erasuresAfter is larger than any position."),
+    })?;
+    Ok(sync)
+}
+
+/// Whether this store still holds what it once confirmed to the sender. A receipt of another store says
+/// nothing about this one.
+async fn lineage(context: &Context, last_receipt: Option<&Receipt>) -> Result<Lineage, Problem> {
+    match last_receipt {
+        Some(receipt) if receipt.store_id == context.store.id() => {
+            let holds = event_store::holds_receipt(context.store.pool(), receipt).await?;
+            Ok(if holds { Lineage::Intact } else { Lineage::Lost })
+        }
+        _ => Ok(Lineage::Intact),
+    }
+}

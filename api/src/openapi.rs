@@ -1,0 +1,51 @@
+//! The OpenAPI document, generated from the routes.
+
+use actix_web::App;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_actix_web::AppExt;
+
+use crate::http;
+
+/// What the routes themselves cannot say.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Leadlog",
+        description = "Takes leads in from devices that work without a network, and gives them to the CRM. \
+                       Errors are `application/problem+json` with a stable `type`. Messages grow by optional fields.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "leads", description = "From devices and hubs to the log"),
+        (name = "exports", description = "From the log to the CRM"),
+        (name = "campaigns", description = "What a form asks for"),
+        (name = "store", description = "The store itself"),
+    )
+)]
+struct Skeleton;
+
+pub(crate) fn skeleton() -> Document {
+    Skeleton::openapi()
+}
+
+/// Puts the parts in an order that does not depend on the build.
+pub(crate) fn finish(mut document: Document) -> Document {
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    document
+}
+
+/// The whole document.
+pub fn document() -> Document {
+    let (_, document) =
+        App::new().into_utoipa_app().openapi(skeleton()).configure(http::routes).split_for_parts();
+    finish(document)
+}
+
+/// The document as it is checked in: indented JSON with a newline at the end.
+///
+/// # Errors
+/// When a schema cannot be written as JSON, which is a bug of the program.
+pub fn json() -> Result<String, serde_json::Error> {
+    Ok(document().to_pretty_json()? + "\n")
+}

@@ -1,0 +1,134 @@
+//! A store that is open: its database, its identity, and what it knows.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::{Campaigns, EmbeddedCampaigns, StoreId, StoreState, Tier};
+use event_store::ConnectError;
+use managed_postgres::Cluster;
+use sqlx::PgPool;
+
+/// Connections to PostgreSQL that one process may hold.
+const MAX_CONNECTIONS: u32 = 16;
+
+/// An open store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+    id: StoreId,
+    tier: Tier,
+    /// The newest position that this process has seen; other processes may have gone further.
+    head: Arc<AtomicU64>,
+    campaigns: Arc<dyn Campaigns + Send + Sync>,
+}
+
+/// Where the database of a store is.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A server that somebody else runs.
+    Url(String),
+    /// PostgreSQL that this program runs itself, with its data in this folder.
+    Managed(PathBuf),
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The managed PostgreSQL did not start.
+    #[error(transparent)]
+    Managed(#[from] managed_postgres::StartError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The log cannot be read.
+    #[error("the log cannot be read")]
+    Read(#[from] sqlx::Error),
+}
+
+impl Store {
+    /// Opens the store at this URL and brings its schema up to date.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let pool = event_store::connect(url, MAX_CONNECTIONS).await?;
+        event_store::migrate(&pool).await?;
+        let head = event_store::head(&pool).await?;
+        Ok(Self {
+            pool,
+            id: head.store_id,
+            tier: Tier::Cloud,
+            head: Arc::new(AtomicU64::new(head.position)),
+            campaigns: Arc::new(EmbeddedCampaigns),
+        })
+    }
+
+    /// Its database.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Its identity.
+    pub const fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// The campaigns that it knows.
+    pub fn campaigns(&self) -> &dyn Campaigns {
+        self.campaigns.as_ref()
+    }
+
+    /// Remembers that the log has reached this position.
+    pub fn saw_position(&self, position: u64) {
+        self.head.fetch_max(position, Ordering::Relaxed);
+    }
+
+    /// What an answer says about this store.
+    pub fn state(&self) -> StoreState {
+        StoreState {
+            id: self.id,
+            tier: self.tier,
+            head: self.head.load(Ordering::Relaxed),
+            relayed_through: None,
+            cloud_receipt: None,
+        }
+    }
+}
+
+impl Database {
+    /// The database for these settings: a given server, else a managed one in `data_dir`, else a managed one
+    /// in the usual folder of this machine.
+    pub fn choose(url: Option<String>, data_dir: Option<PathBuf>) -> Self {
+        match url.filter(|url| !url.is_empty()) {
+            Some(url) => Self::Url(url),
+            None => Self::Managed(data_dir.unwrap_or_else(default_data_dir)),
+        }
+    }
+
+    /// Starts the managed PostgreSQL if this is one. The cluster must be released in the end.
+    ///
+    /// # Errors
+    /// When it does not start; the message says what to do.
+    pub fn start(&self) -> Result<(String, Option<Cluster>), managed_postgres::StartError> {
+        match self {
+            Self::Url(url) => Ok((url.clone(), None)),
+            Self::Managed(folder) => {
+                let cluster = Cluster::start(folder)?;
+                Ok((cluster.url(), Some(cluster)))
+            }
+        }
+    }
+}
+
+/// Root's own home cannot be entered by the user that PostgreSQL runs as, so root gets the system's place.
+fn default_data_dir() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from("/var/lib/leadlog");
+    }
+    std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share")))
+        .unwrap_or_else(|| PathBuf::from("."))
+        .join("leadlog")
+}

@@ -1,0 +1,9 @@
+//! The server as its clients meet it: real HTTP, real PostgreSQL, and for crashes the real program.
+
+mod bad_input;
+mod crashes;
+mod exports;
+mod openapi;
+mod program;
+mod server;
+mod sync;

@@ -1,0 +1,92 @@
+//! The real program `leadlog` as a child process, with a managed PostgreSQL of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A data folder that PostgreSQL's user can enter; stops the database that lives in it when dropped.
+pub(crate) struct DataDir {
+    folder: TempDir,
+}
+
+/// A running `leadlog serve`.
+pub(crate) struct Program {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: String,
+}
+
+impl DataDir {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("leadlog-api-").tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self { folder }
+    }
+
+    /// Its path, which does not exist before the first start.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Kills the postmaster as a power cut would.
+    pub(crate) fn kill_postgres(&self) {
+        let Ok(file) = std::fs::read_to_string(self.path().join("cluster/postmaster.pid")) else { return };
+        let Some(pid) = file.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw)
+        else {
+            return;
+        };
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // Joining and releasing stops a server that a killed program left behind.
+        if let Ok(cluster) = managed_postgres::Cluster::start(&self.path()) {
+            let _ = cluster.release();
+        }
+    }
+}
+
+impl Program {
+    /// Starts it and waits until it listens.
+    pub(crate) fn serve(data_dir: &Path, listen: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_leadlog"))
+            .args(["serve", "--listen", listen, "--data-dir"])
+            .arg(data_dir)
+            .env_remove("DATABASE_URL")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next().expect("it says where it listens").unwrap();
+        let address = first.strip_prefix("listening on ").expect("the stable first line").to_owned();
+        // Keep reading, so that the pipe never fills.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ctrl-C, and waits; true when it ended well.
+    pub(crate) fn interrupt(mut self) -> bool {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        self.child.wait().unwrap().success()
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

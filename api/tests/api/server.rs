@@ -1,0 +1,133 @@
+//! A server on a free port, with a store of its own, and what tests send to it.
+
+use std::net::{SocketAddr, TcpListener};
+
+use domain::{EntryResult, SyncResponse, Verdict};
+use event_store::testing::fresh_store;
+use leadlog::http::{self, Context};
+use leadlog::store::Store;
+use projections::Runner;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+/// A server that lives as long as the test.
+pub(crate) struct Server {
+    address: SocketAddr,
+    /// Its database.
+    pub(crate) pool: PgPool,
+    _projections: Runner,
+}
+
+/// An HTTP answer.
+pub(crate) struct Answer {
+    /// Status code.
+    pub(crate) status: u16,
+    /// Media type.
+    pub(crate) content_type: String,
+    /// Body.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Server {
+    /// Starts one on a fresh store.
+    pub(crate) async fn start() -> Self {
+        let (pool, url) = fresh_store().await;
+        let store = Store::open(&url).await.unwrap();
+        let (context, projections) = Context::start(store);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        actix_web::rt::spawn(http::serve(listener, context).unwrap());
+        Self { address, pool, _projections: projections }
+    }
+
+    /// Posts a body to the sync route.
+    pub(crate) async fn post(&self, body: impl Into<Vec<u8>>) -> Answer {
+        self.post_encoded(body, None).await
+    }
+
+    /// Posts a body with a content encoding.
+    pub(crate) async fn post_encoded(&self, body: impl Into<Vec<u8>>, encoding: Option<&str>) -> Answer {
+        let mut request = awc::Client::default().post(self.url("/api/leads/sync"));
+        if let Some(encoding) = encoding {
+            request = request.insert_header(("content-encoding", encoding));
+        }
+        Answer::read(request.send_body(body.into()).await.unwrap()).await
+    }
+
+    /// Gets a path.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::read(awc::Client::default().get(self.url(path)).send().await.unwrap()).await
+    }
+
+    /// Syncs entries and returns the results.
+    pub(crate) async fn sync(&self, entries: &[Value]) -> Vec<EntryResult> {
+        let answer = self.post(json!({ "entries": entries }).to_string()).await;
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        serde_json::from_slice::<SyncResponse>(&answer.body).unwrap().results
+    }
+
+    /// Syncs entries and returns the verdicts.
+    pub(crate) async fn verdicts(&self, entries: &[Value]) -> Vec<Verdict> {
+        self.sync(entries).await.iter().map(|result| result.status).collect()
+    }
+
+    /// Counts the events of a type, and checks that positions are gapless (invariant 11).
+    pub(crate) async fn count(&self, event_type: &str) -> i64 {
+        let (all, newest, head): (i64, i64, i64) = sqlx::query_as(
+            "SELECT count(*), coalesce(max(position), 0), (SELECT position FROM log_head) FROM events",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        assert_eq!((all, head), (newest, newest), "invariant 11");
+        sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = $1")
+            .bind(event_type)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+impl Answer {
+    async fn read<S>(mut response: awc::ClientResponse<S>) -> Self
+    where
+        S: futures_util::Stream<Item = Result<actix_web::web::Bytes, awc::error::PayloadError>> + Unpin,
+    {
+        let content_type =
+            response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+        Self {
+            status: response.status().as_u16(),
+            content_type: content_type.unwrap_or_default(),
+            body: response.body().limit(64 * 1024 * 1024).await.unwrap().to_vec(),
+        }
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// A lead that nothing is wrong with.
+pub(crate) fn lead(number: u64) -> Value {
+    json!({
+        "kind": "captured", "clientId": format!("0197f3c2-5c1e-7c3a-9d64-{number:012}"), "version": 1,
+        "deviceId": "ipad-7", "deviceSeq": number, "campaignId": "shootout-2026", "campaignVersion": 1,
+        "capturedAt": "2026-05-23T14:03:11.120+02:00",
+        "contact": {
+            "firstName": "Anna", "lastName": "Żółć", "email": format!("anna{number}@example.com"), "phone": "+48501502503"
+        },
+        "consents": [{ "id": "terms", "textVersion": 1, "language": "pl", "grantedAt": "2026-05-23T14:03:10+02:00" }]
+    })
+}
+
+/// The same with a change.
+pub(crate) fn lead_with(number: u64, change: impl FnOnce(&mut Value)) -> Value {
+    let mut lead = lead(number);
+    change(&mut lead);
+    lead
+}
