@@ -1,0 +1,66 @@
+//! Texts as cells that no spreadsheet takes for a formula.
+
+/// A text that somebody chose. Spreadsheets run a cell that begins with `=`, `+`, `-`, `@`, a tab or a line break as a
+/// formula (OWASP, "CSV Injection"); an apostrophe before it makes it a text again. White space before the sign
+/// does not help against every program, so it counts too, and so do the full-width forms of the signs.
+pub(super) fn text(value: &str) -> String {
+    let is_formula = value.starts_with(['\t', '\r', '\n'])
+        || value.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    if is_formula { format!("'{value}") } else { value.to_owned() }
+}
+
+/// A text that may be missing.
+pub(super) fn optional(value: Option<&str>) -> String {
+    value.map(text).unwrap_or_default()
+}
+
+/// A telephone number: E.164 has digits only after its plus sign, computes nothing, and stays exact. Anything else is a
+/// text.
+pub(super) fn phone(value: Option<&str>) -> String {
+    match value {
+        Some(phone) if is_e164(phone) => phone.to_owned(),
+        other => optional(other),
+    }
+}
+
+fn is_e164(phone: &str) -> bool {
+    phone.strip_prefix('+').is_some_and(|digits| {
+        (1..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_a_formula() {
+        for formula in [
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            " =1",
+            "\u{a0}=1",
+            "＝1",
+            "=cmd|' /C calc'!A0",
+        ] {
+            assert_eq!(text(formula), format!("'{formula}"));
+        }
+        for plain in ["", "Anna", "O'Neil", "Żółć", "a=b", "1+1", "anna@example.com"] {
+            assert_eq!(text(plain), plain);
+        }
+    }
+
+    #[test]
+    fn a_phone_stays_exact_and_nothing_else_passes_for_one() {
+        assert_eq!(phone(Some("+48501502503")), "+48501502503");
+        assert_eq!(phone(None), "");
+        for other in ["+", "+1+1", "+48 501", "+1234567890123456", "=1", "+\u{661}"] {
+            assert_eq!(phone(Some(other)), format!("'{other}"));
+        }
+    }
+}

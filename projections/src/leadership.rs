@@ -1,0 +1,21 @@
+//! Who projects: one connection over all processes of a store.
+//!
+//! The lock belongs to a session, and the leader writes through that very session. When the connection dies,
+//! PostgreSQL lets the lock go, and whoever held it can write no more.
+
+use sqlx::{PgConnection, PgPool};
+
+/// With the table's oid it is the key of the lock, so that every schema of a database has its own.
+const LOCK: i32 = 1;
+
+/// A connection that holds the lock, taken out of the pool; `None` when somebody else leads. Dropping or closing it
+/// gives the lock back.
+pub(crate) async fn take(pool: &PgPool) -> Result<Option<PgConnection>, sqlx::Error> {
+    let mut db = pool.acquire().await?;
+    let leads: bool =
+        sqlx::query_scalar("SELECT pg_try_advisory_lock('projection_cursors'::regclass::oid::integer, $1)")
+            .bind(LOCK)
+            .fetch_one(&mut *db)
+            .await?;
+    Ok(leads.then(|| db.detach()))
+}

@@ -1,0 +1,55 @@
+//! Read models over the log, and the exports that are made of them.
+//!
+//! # What a projection promises
+//!
+//! A [`Projection`] is a name, a version, tables of its own and a pure fold of recorded events. Its tables
+//! equal that fold of the log up to its cursor, at every moment that anybody can see: rows and cursor move in
+//! one transaction, by compare-and-set on the cursor. So an interrupted projection, one that was killed, and
+//! one that is folded again from the beginning hold the same rows (invariant 8).
+//!
+//! - [`Leads`]: one row per lead.
+//! - [`Contacts`]: one row per campaign and e-mail address, the same whatever the order of arrival (invariant 7).
+//!
+//! # How they move
+//!
+//! One [`Runner`] works in all processes of a store: it holds an advisory lock on the connection it writes with,
+//! so a runner that lost the lock cannot write. It wakes when it is told, polls anyway, and outlives the database's
+//! outages. A command line that needs the rows now, with or without a server, calls [`catch_up`]. Whoever has
+//! told the runner and waits for a position calls [`wait_for`].
+//!
+//! # When an event cannot be folded
+//!
+//! It is parked: named in `parked_events` with the reason, and passed. It stays in the log.
+//!
+//! A projection whose version was raised starts again from the beginning by itself; a program that finds its
+//! tables in the hands of a newer one leaves them alone.
+
+mod captured_lead;
+mod catch_up;
+mod contact;
+mod contacts;
+mod cursor;
+pub mod export;
+mod leadership;
+mod leads;
+mod page;
+mod parked;
+mod projection;
+mod runner;
+
+pub use captured_lead::CapturedLead;
+pub use catch_up::{CatchUpError, WaitError, catch_up, wait_for};
+pub use contact::{Capture, Contact, ContactConsent, ContactKey, MAX_CONTACT_NAMES, Naming};
+pub use contacts::Contacts;
+pub use leads::Leads;
+pub use projection::{Poison, Projection, Registration};
+pub use runner::{Runner, RunnerOptions, Waker};
+
+/// The projection [`Leads`] as the runner knows it.
+pub static LEADS: Registration = Registration::of::<Leads>();
+
+/// The projection [`Contacts`] as the runner knows it.
+pub static CONTACTS: Registration = Registration::of::<Contacts>();
+
+/// Every projection of this program.
+pub static ALL: [Registration; 2] = [Registration::of::<Leads>(), Registration::of::<Contacts>()];

@@ -1,0 +1,144 @@
+//! One step of a projection: read a page after the cursor, write its rows and move the cursor, in one
+//! transaction.
+//!
+//! After an error the connection may be left inside a transaction: whoever gets one drops the connection.
+
+use event_store::{RecordedEvent, read_after};
+use sqlx::PgConnection;
+
+use crate::cursor::{self, Cursor};
+use crate::parked::park;
+use crate::projection::Unfoldable;
+use crate::{Poison, Registration};
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The tables now hold everything up to this position.
+    Moved(u64),
+    /// There was nothing after the cursor.
+    CaughtUp,
+    /// Somebody else moved the cursor meanwhile; nothing was written.
+    LostRace,
+    /// A newer program has taken the tables over; nothing was written.
+    Superseded,
+}
+
+/// Makes one step of at most `limit` events.
+pub(crate) async fn step(
+    db: &mut PgConnection,
+    projection: &Registration,
+    limit: u32,
+) -> Result<Step, sqlx::Error> {
+    let from = match cursor::open(db, projection).await? {
+        Cursor::At(position) => position,
+        Cursor::Superseded => return Ok(Step::Superseded),
+    };
+    let events = read_after(&mut *db, from, limit).await?;
+    write(db, projection, from, &events).await
+}
+
+async fn write(
+    db: &mut PgConnection,
+    projection: &Registration,
+    from: u64,
+    events: &[RecordedEvent],
+) -> Result<Step, sqlx::Error> {
+    let Some(last) = events.last() else { return Ok(Step::CaughtUp) };
+    sqlx::query("BEGIN").execute(&mut *db).await?;
+    if !cursor::advance(db, projection, from, events).await? {
+        sqlx::query("ROLLBACK").execute(db).await?;
+        return Ok(Step::LostRace);
+    }
+    sqlx::query("SAVEPOINT page").execute(&mut *db).await?;
+    let unfoldable = match projection.project(db, events).await {
+        Err(error) if refused_content(&error).is_some() => {
+            sqlx::query("ROLLBACK TO page").execute(&mut *db).await?;
+            project_one_by_one(db, projection, events).await?
+        }
+        other => other?,
+    };
+    park(db, projection, events, &unfoldable).await?;
+    sqlx::query("COMMIT").execute(db).await?;
+    Ok(Step::Moved(last.position))
+}
+
+/// Finds the events whose rows the database refuses, so that they are parked and their neighbours are not.
+async fn project_one_by_one(
+    db: &mut PgConnection,
+    projection: &Registration,
+    events: &[RecordedEvent],
+) -> Result<Vec<Unfoldable>, sqlx::Error> {
+    let mut unfoldable = Vec::new();
+    for (place, event) in events.iter().enumerate() {
+        sqlx::query("SAVEPOINT one_event").execute(&mut *db).await?;
+        let end = match projection.project(db, std::slice::from_ref(event)).await {
+            Ok(found) => {
+                unfoldable.extend(found.into_iter().map(|found| Unfoldable { place, ..found }));
+                "RELEASE one_event"
+            }
+            Err(error) => {
+                let Some(state) = refused_content(&error) else { return Err(error) };
+                let poison = Poison::new(format!("the database refuses its rows (SQLSTATE {state})"));
+                unfoldable.push(Unfoldable { place, poison });
+                "ROLLBACK TO one_event"
+            }
+        };
+        sqlx::query(end).execute(&mut *db).await?;
+    }
+    Ok(unfoldable)
+}
+
+/// The SQLSTATE, when it is the content that the database refuses (class 22 or 23): another try fails the same way.
+fn refused_content(error: &sqlx::Error) -> Option<String> {
+    let state = error.as_database_error()?.code()?.into_owned();
+    (state.starts_with("22") || state.starts_with("23")).then_some(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use event_store::testing::fresh_store;
+
+    use super::*;
+    use crate::CONTACTS;
+
+    /// Two who both believe that they lead: each reads the same page, one writes it.
+    #[tokio::test]
+    async fn of_two_steps_from_the_same_cursor_one_is_kept() {
+        let (pool, _) = fresh_store().await;
+        let mut db = pool.acquire().await.unwrap();
+        sqlx::query(
+            r#"INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+               SELECT 'lead', id, 1, 'LeadCaptured', '1', json_build_object(
+                          'kind', 'captured', 'clientId', id, 'version', 1, 'deviceId', 'ipad-7', 'deviceSeq', n,
+                          'campaignId', 'shootout-2026', 'campaignVersion', 1,
+                          'capturedAt', '2026-05-23T14:03:11+02:00',
+                          'contact', json_build_object('email', 'anna@example.com')), '{}'
+               FROM generate_series(1, 10) n, LATERAL (SELECT gen_random_uuid()::text AS id) ids"#,
+        )
+        .execute(&mut *db)
+        .await
+        .unwrap();
+        assert!(matches!(cursor::open(&mut db, &CONTACTS).await.unwrap(), Cursor::At(0)));
+        let page = read_after(&mut *db, 0, 100).await.unwrap();
+        let mut tasks = Vec::new();
+        for _ in 0..4 {
+            let (pool, page) = (pool.clone(), page.clone());
+            tasks.push(tokio::spawn(async move {
+                write(&mut *pool.acquire().await.unwrap(), &CONTACTS, 0, &page).await.unwrap()
+            }));
+        }
+        let mut kept = 0;
+        for task in tasks {
+            let step = task.await.unwrap();
+            assert!(matches!(step, Step::Moved(10) | Step::LostRace), "{step:?}");
+            kept += u32::from(step == Step::Moved(10));
+        }
+        assert_eq!(kept, 1);
+        let counted: i64 = sqlx::query_scalar("SELECT sum(lead_count)::bigint FROM contacts")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(counted, 10);
+    }
+}

@@ -1,0 +1,183 @@
+//! The task that keeps the projections at the head of the log.
+//!
+//! It is in one of three states. **Standby**: another process leads; it asks again at every poll. **Leading**: it makes
+//! steps until every projection is caught up, then sleeps until it is woken or polls. **Away**: the database does
+//! not answer; it tries again after 100 ms, doubling up to 10 s. It ends when it is told to, between two steps, or when its
+//! [`Runner`] is dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::page::{Step, step};
+use crate::{ALL, Registration, leadership};
+
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// A step that takes longer hangs on a connection that is gone without a word: a step is a few statements.
+const STEP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How a runner works.
+#[derive(Debug, Clone, Copy)]
+pub struct RunnerOptions {
+    /// How often the log is looked at when nobody wakes the runner, and how soon a standby takes over.
+    pub poll_interval: Duration,
+    /// Most events of one step. An event has at most 16 KiB, so this bounds the memory.
+    pub page_events: u32,
+}
+
+impl Default for RunnerOptions {
+    /// Every second, 1,000 events.
+    fn default() -> Self {
+        Self { poll_interval: Duration::from_secs(1), page_events: 1_000 }
+    }
+}
+
+/// A running runner. Dropping it ends it after the step it is in; [`Runner::shutdown`] also waits for that.
+#[derive(Debug)]
+pub struct Runner {
+    waker: Waker,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// Tells a runner that the log has grown. Cheap to clone and to call.
+#[derive(Debug, Clone)]
+pub struct Waker(Arc<Notify>);
+
+impl Waker {
+    /// Wakes the runner; many calls while it works are one.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl Runner {
+    /// Starts a task that keeps all projections at the head of the log. The store must be migrated.
+    ///
+    /// While it leads it holds one connection of its own beside the pool's.
+    pub fn spawn(pool: PgPool, options: RunnerOptions) -> Self {
+        Self::spawn_for(pool, options, &ALL)
+    }
+
+    /// The same for some projections only. All runners of a store must have the same.
+    pub fn spawn_for(pool: PgPool, options: RunnerOptions, projections: &'static [Registration]) -> Self {
+        let waker = Waker(Arc::new(Notify::new()));
+        let (stop, stopping) = watch::channel(false);
+        let work = Work { pool, options, projections, waker: waker.clone(), stopping, backoff: MIN_BACKOFF };
+        Self { waker, stop, task: tokio::spawn(work.run()) }
+    }
+
+    /// Tells the runner that the log has grown.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// A handle for those who append.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Ends the runner after the step it is in, and waits until it has given up the lead.
+    pub async fn shutdown(self) {
+        // The task may be gone already, with the runtime; then there is nothing to wait for.
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
+    }
+}
+
+struct Work {
+    pool: PgPool,
+    options: RunnerOptions,
+    projections: &'static [Registration],
+    waker: Waker,
+    stopping: watch::Receiver<bool>,
+    backoff: Duration,
+}
+
+/// Why a runner is not leading any more.
+enum End {
+    Standby,
+    Stopped,
+}
+
+impl Work {
+    async fn run(mut self) {
+        loop {
+            let pause = match self.lead().await {
+                Ok(End::Stopped) => return,
+                Ok(End::Standby) => self.options.poll_interval,
+                Err(error) => {
+                    let pause = self.backoff;
+                    self.backoff = (pause * 2).min(MAX_BACKOFF);
+                    tracing::warn!(
+                        %error,
+                        retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                        "projections wait for the database"
+                    );
+                    pause
+                }
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = stopped(&mut self.stopping) => return,
+            }
+        }
+    }
+
+    async fn lead(&mut self) -> Result<End, sqlx::Error> {
+        let taken = tokio::select! {
+            taken = leadership::take(&self.pool) => taken?,
+            () = stopped(&mut self.stopping) => return Ok(End::Stopped),
+        };
+        let Some(mut db) = taken else { return Ok(End::Standby) };
+        loop {
+            let moved = self.step_each(&mut db).await?;
+            self.backoff = MIN_BACKOFF;
+            if is_stopped(&self.stopping) {
+                // Best effort: the server lets the lock go as soon as the socket is closed.
+                let _ = db.close().await;
+                return Ok(End::Stopped);
+            }
+            if !moved {
+                tokio::select! {
+                    () = self.waker.0.notified() => {}
+                    () = sleep(self.options.poll_interval) => {}
+                    () = stopped(&mut self.stopping) => {}
+                }
+            }
+        }
+    }
+
+    /// One step of each projection, so that none waits for another's backlog; whether there may be more.
+    async fn step_each(&self, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let mut moved = false;
+        for projection in self.projections {
+            let stepped = timeout(STEP_TIMEOUT, step(db, projection, self.options.page_events)).await;
+            let stepped = stepped.unwrap_or_else(|_| {
+                let waited = std::io::Error::new(
+                    std::io::ErrorKind::TimedOut,
+                    format!("a step of {projection:?} took over {STEP_TIMEOUT:?}"),
+                );
+                Err(sqlx::Error::Io(waited))
+            })?;
+            moved |= matches!(stepped, Step::Moved(_) | Step::LostRace);
+        }
+        Ok(moved)
+    }
+}
+
+/// Also when the `Runner` was dropped.
+fn is_stopped(stopping: &watch::Receiver<bool>) -> bool {
+    *stopping.borrow() || stopping.has_changed().is_err()
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the `Runner` was dropped.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}

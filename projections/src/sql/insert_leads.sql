@@ -1,0 +1,12 @@
+INSERT INTO leads (client_id, position, campaign_id, campaign_version, version, device_id, device_seq,
+                   captured_at, captured_offset_minutes, recorded_at,
+                   first_name, last_name, email, phone, operator, consents, flags)
+SELECT u.client_id, u.position, u.campaign_id, u.campaign_version, u.version, u.device_id, u.device_seq,
+       u.captured_at, u.captured_offset_minutes, u.recorded_at,
+       u.first_name, u.last_name, u.email, u.phone, u.operator, u.consents::json, string_to_array(u.flags, ',')
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[],
+            $8::timestamptz[], $9::smallint[], $10::timestamptz[],
+            $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
+     AS u(client_id, position, campaign_id, campaign_version, version, device_id, device_seq,
+          captured_at, captured_offset_minutes, recorded_at,
+          first_name, last_name, email, phone, operator, consents, flags)

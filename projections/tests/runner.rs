@@ -1,0 +1,256 @@
+//! The runner's promises, against a real PostgreSQL.
+
+mod captures;
+
+use std::time::Duration;
+
+use captures::{capture, captures, event, lead_id, record, record_events, rows};
+use event_store::testing::fresh_store;
+use event_store::{RecordedEvent, connect};
+use projections::{
+    ALL, CONTACTS, CapturedLead, CatchUpError, Contacts, LEADS, Poison, Projection, Registration, Runner,
+    RunnerOptions, WaitError, catch_up, wait_for,
+};
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Small pages, so that there is much between them.
+const SMALL_PAGES: RunnerOptions = RunnerOptions { poll_interval: Duration::from_millis(20), page_events: 3 };
+
+/// So rare that nothing in these tests happens because of a poll.
+const WOKEN_ONLY: RunnerOptions =
+    RunnerOptions { poll_interval: Duration::from_secs(3_600), page_events: 100 };
+
+async fn reached(pool: &PgPool, position: u64) {
+    for projection in &ALL {
+        wait_for(pool, projection, position, PATIENCE).await.unwrap();
+    }
+}
+
+/// Every lead once, counted once.
+async fn assert_each_once(pool: &PgPool, leads: i64) {
+    let counts: (i64, i64) =
+        sqlx::query_as("SELECT (SELECT count(*) FROM leads), (SELECT sum(lead_count)::bigint FROM contacts)")
+            .fetch_one(pool)
+            .await
+            .unwrap();
+    assert_eq!(counts, (leads, leads));
+    let parked: i64 = sqlx::query_scalar("SELECT count(*) FROM parked_events").fetch_one(pool).await.unwrap();
+    assert_eq!(parked, 0);
+}
+
+/// Sessions that hold the runner's lock in this schema.
+const LEADERS: &str = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+     AND classid = 'projection_cursors'::regclass::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+async fn leaders(pool: &PgPool) -> Vec<i32> {
+    sqlx::query_scalar(LEADERS).fetch_all(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_runner_wakes_when_it_is_told_and_catches_up_when_it_starts() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=5)).await;
+    let runner = Runner::spawn(pool.clone(), WOKEN_ONLY);
+    reached(&pool, 5).await;
+    record(&pool, &captures(6..=250)).await;
+    runner.waker().wake();
+    reached(&pool, 250).await;
+    assert_each_once(&pool, 250).await;
+    assert_eq!(leaders(&pool).await.len(), 1);
+    runner.shutdown().await;
+    assert_eq!(leaders(&pool).await, [0_i32; 0], "the lead is given up before shutdown returns");
+}
+
+#[tokio::test]
+async fn a_runner_that_nobody_wakes_polls() {
+    let (pool, _) = fresh_store().await;
+    let _runner = Runner::spawn(pool.clone(), SMALL_PAGES);
+    reached(&pool, 0).await;
+    record(&pool, &captures(1..=10)).await;
+    reached(&pool, 10).await;
+    assert_each_once(&pool, 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_several_runners_one_works_and_another_takes_over() {
+    let (pool, url) = fresh_store().await;
+    let other_pool = connect(&url, 5).await.unwrap();
+    let one = Runner::spawn(pool.clone(), SMALL_PAGES);
+    reached(&pool, 0).await;
+    let other = Runner::spawn(other_pool, SMALL_PAGES);
+    for start in (0..200).step_by(20) {
+        record(&pool, &captures(start..start + 20)).await;
+        one.wake();
+        other.wake();
+        assert!(leaders(&pool).await.len() <= 1);
+    }
+    reached(&pool, 200).await;
+    one.shutdown().await;
+    record(&pool, &captures(200..260)).await;
+    reached(&pool, 260).await;
+    assert_each_once(&pool, 260).await;
+    other.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_runner_whose_connection_is_killed_again_and_again_goes_on_where_it_was() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=400)).await;
+    let runner = Runner::spawn(pool.clone(), RunnerOptions { page_events: 1, ..SMALL_PAGES });
+    let mut kills = 0;
+    while wait_for(&pool, &CONTACTS, 400, Duration::ZERO).await.is_err() {
+        for pid in leaders(&pool).await {
+            let killed: bool = sqlx::query_scalar("SELECT pg_terminate_backend($1)")
+                .bind(pid)
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            kills += u32::from(killed);
+        }
+        if kills >= 5 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(kills > 0, "nothing was interrupted");
+    reached(&pool, 400).await;
+    assert_each_once(&pool, 400).await;
+    runner.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_runner_that_is_dropped_in_the_middle_leaves_whole_pages() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=100)).await;
+    for page_events in [1, 7, 50] {
+        let runner = Runner::spawn(pool.clone(), RunnerOptions { page_events, ..SMALL_PAGES });
+        reached(&pool, u64::from(page_events)).await;
+        drop(runner);
+    }
+    catch_up(&pool).await.unwrap();
+    assert_each_once(&pool, 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn catching_up_works_alone_and_beside_a_runner() {
+    let (pool, url) = fresh_store().await;
+    catch_up(&pool).await.unwrap();
+    record(&pool, &captures(1..=30)).await;
+    catch_up(&pool).await.unwrap();
+    assert_each_once(&pool, 30).await;
+
+    let runner = Runner::spawn(pool.clone(), SMALL_PAGES);
+    record(&pool, &captures(31..=200)).await;
+    runner.wake();
+    let other = connect(&url, 2).await.unwrap();
+    let (one, two, three) = tokio::join!(catch_up(&other), catch_up(&other), catch_up(&pool));
+    one.and(two).and(three).unwrap();
+    assert_each_once(&pool, 200).await;
+    runner.shutdown().await;
+}
+
+#[tokio::test]
+async fn waiting_ends_with_where_the_projection_stands() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=3)).await;
+    catch_up(&pool).await.unwrap();
+    record(&pool, &captures(4..=4)).await;
+    let error = wait_for(&pool, &LEADS, 4, Duration::from_millis(5)).await.unwrap_err();
+    assert!(matches!(error, WaitError::Timeout { reached: 3, position: 4, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn poison_is_parked_with_its_key_and_its_neighbours_are_not() {
+    let (pool, _) = fresh_store().await;
+    let mut events: Vec<_> = captures(1..=10).iter().map(event).collect();
+    events[2].payload = "{\"kind\":\"captured\"}".to_owned();
+    // JSON that PostgreSQL stores, and a text that it cannot.
+    let mut unstorable = capture(7);
+    unstorable["operator"] = "a\0b".into();
+    unstorable["contact"]["lastName"] = "a\0b".into();
+    events[6] = event(&unstorable);
+    events[8].event_type = "LeadTransferred";
+    record_events(&pool, &events).await;
+    catch_up(&pool).await.unwrap();
+
+    let parked: Vec<(String, i64, String, i64, String)> = sqlx::query_as(
+        "SELECT projection, position, aggregate_id, sequence, reason FROM parked_events ORDER BY projection, position",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let expect = |projection: &str, number: u32, reason: &str| {
+        (projection.to_owned(), i64::from(number), lead_id(number), 1, reason.to_owned())
+    };
+    let unreadable = "payload: . is not readable at line 1 column 19";
+    assert_eq!(
+        parked,
+        [
+            expect("contacts", 3, unreadable),
+            expect("contacts", 7, "the database refuses its rows (SQLSTATE 22P05)"),
+            expect("contacts", 9, "this program does not know LeadTransferred in form 1"),
+            expect("leads", 3, unreadable),
+            expect("leads", 7, "the database refuses its rows (SQLSTATE 22021)"),
+            expect("leads", 9, "this program does not know LeadTransferred in form 1"),
+        ]
+    );
+    assert_eq!((rows(&pool, "leads").await.len(), rows(&pool, "contacts").await.len()), (7, 7));
+    // What comes later is projected.
+    record(&pool, &captures(11..=12)).await;
+    catch_up(&pool).await.unwrap();
+    assert_eq!(rows(&pool, "leads").await.len(), 9);
+}
+
+/// [`Contacts`] as a newer program might have it.
+struct NextContacts;
+
+impl Projection for NextContacts {
+    type Change = CapturedLead;
+    const NAME: &'static str = Contacts::NAME;
+    const VERSION: i32 = Contacts::VERSION + 1;
+    const TABLES: &'static [&'static str] = Contacts::TABLES;
+
+    fn fold(event: &RecordedEvent) -> Result<Option<CapturedLead>, Poison> {
+        let mut lead = Contacts::fold(event)?;
+        if let Some(lead) = &mut lead {
+            lead.first_name = Some("next".to_owned());
+        }
+        Ok(lead)
+    }
+
+    async fn apply(db: &mut PgConnection, leads: Vec<CapturedLead>) -> Result<(), sqlx::Error> {
+        Contacts::apply(db, leads).await
+    }
+}
+
+static NEXT: [Registration; 1] = [Registration::of::<NextContacts>()];
+
+#[tokio::test]
+async fn a_newer_version_begins_again_and_the_older_program_leaves_it_alone() {
+    let (pool, _) = fresh_store().await;
+    let shared = |number| {
+        let mut lead = capture(number);
+        lead["contact"] = json!({ "firstName": "Anna", "email": "anna@example.com" });
+        lead
+    };
+    record(&pool, &[shared(1), shared(2)]).await;
+    catch_up(&pool).await.unwrap();
+
+    let runner = Runner::spawn_for(pool.clone(), SMALL_PAGES, &NEXT);
+    wait_for(&pool, &NEXT[0], 2, PATIENCE).await.unwrap();
+    runner.shutdown().await;
+    let row: (i64, String) =
+        sqlx::query_as("SELECT lead_count, first_name FROM contacts").fetch_one(&pool).await.unwrap();
+    assert_eq!(row, (2, "next".to_owned()), "counted once, by the newer fold");
+
+    record(&pool, &[shared(3)]).await;
+    let error = catch_up(&pool).await.unwrap_err();
+    assert!(matches!(error, CatchUpError::Superseded { projection: "contacts" }), "{error}");
+    let row: (i64, String) =
+        sqlx::query_as("SELECT lead_count, first_name FROM contacts").fetch_one(&pool).await.unwrap();
+    assert_eq!(row, (2, "next".to_owned()));
+    assert_eq!(rows(&pool, "leads").await.len(), 3, "the other projection goes on");
+}
