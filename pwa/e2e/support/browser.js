@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { chromium } from 'playwright-core';
+import { CHROMIUM_FLAGS, findChromium } from './chromium.js';
+import { temporaryFolder } from './server.js';
+
+const START_TIMEOUT_MS = 30_000;
+
+/** An iPad: one browser profile, whose storage outlives the browser, as the device outlives an app that was killed. */
+export class Ipad {
+  #profile = temporaryFolder('ipad');
+  #process;
+  #browser;
+  #page;
+  #scale;
+
+  /** `scale`: pixels of a screenshot per point of the screen. */
+  constructor({ scale = 1 } = {}) {
+    this.#scale = scale;
+  }
+
+  /** The page, in a browser that is started when none runs. */
+  async page() {
+    if (this.#page) return this.#page;
+    // The browser writes its port there; an old file would lead to the old one.
+    const portFile = join(this.#profile.path, 'DevToolsActivePort');
+    rmSync(portFile, { force: true });
+
+    // Its own process group, so that a kill takes its helpers along, as a dying battery does.
+    this.#process = spawn(
+      findChromium(),
+      [...CHROMIUM_FLAGS, '--headless=new', '--lang=pl', `--force-device-scale-factor=${this.#scale}`, '--remote-debugging-port=0', `--user-data-dir=${this.#profile.path}`, 'about:blank'],
+      { stdio: 'ignore', detached: true },
+    );
+    const port = await this.#portFrom(portFile);
+    this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
+    const [context] = this.#browser.contexts();
+    this.#page = context.pages()[0] ?? (await context.newPage());
+    this.#page.setDefaultTimeout(20_000);
+    await this.#page.setViewportSize({ width: 1133, height: 744 });
+    return this.#page;
+  }
+
+  /** Takes the power away: no handler runs, nothing is flushed. */
+  async cutPower() {
+    const gone = once(this.#process, 'exit');
+    process.kill(-this.#process.pid, 'SIGKILL');
+    await gone;
+    await this.#browser.close().catch(() => undefined);
+    this.#page = undefined;
+    this.#process = undefined;
+  }
+
+  async remove() {
+    if (this.#process) await this.cutPower();
+    this.#profile.remove();
+  }
+
+  async #portFrom(file) {
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    while (Date.now() < deadline) {
+      if (this.#process.exitCode !== null) throw new Error(`the browser ended with ${this.#process.exitCode} while starting`);
+      const port = existsSync(file) && readFileSync(file, 'utf8').split('\n')[0];
+      if (port) return port;
+      await wait(20);
+    }
+    throw new Error(`the browser did not open its port within ${START_TIMEOUT_MS} ms`);
+  }
+}

@@ -1,0 +1,44 @@
+// What a hostess does and sees, in her words.
+export const PEOPLE = {
+  anna: { firstName: 'Anna', lastName: 'Nowak', email: 'anna.nowak@example.com', phone: '501 502 503' },
+  zofia: { firstName: 'Zofia', lastName: 'Łęcka', email: 'zofia.lecka@example.com', phone: '' },
+};
+
+export const FIELDS = { firstName: 'Imię', lastName: 'Nazwisko', email: 'E-mail', phone: 'Telefon' };
+
+export const SYNCED = 'Wszystko zsynchronizowane';
+
+/** Opens the form and waits until it would also open without a network. */
+export async function openReady(page, url) {
+  await page.goto(url);
+  await field(page, 'firstName').waitFor();
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+}
+
+export function field(page, id) {
+  return page.getByLabel(FIELDS[id], { exact: true });
+}
+
+export async function fill(page, person) {
+  for (const id of Object.keys(FIELDS)) await field(page, id).fill(person[id]);
+  await page.getByLabel('Zaznacz wszystkie zgody').check();
+}
+
+export async function tapSave(page) {
+  await page.getByRole('button', { name: /^Zapis/ }).click();
+}
+
+/** Waits until the screen says that this person is saved. */
+export async function seeSaved(page, { firstName, lastName }) {
+  await page.getByText(`Zapisano: ${firstName} ${lastName[0]}.`).waitFor();
+}
+
+export async function save(page, person) {
+  await fill(page, person);
+  await tapSave(page);
+  await seeSaved(page, person);
+}
+
+export async function see(page, text) {
+  await page.getByText(text, { exact: true }).first().waitFor();
+}

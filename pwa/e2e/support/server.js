@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const PROGRAM = process.env.LEADLOG_BIN ?? fileURLToPath(new URL('../../../target/release/leadlog', import.meta.url));
+/** The first start makes a database cluster. */
+const START_TIMEOUT_MS = 90_000;
+
+/** A folder for one test, which the database's own user may enter (PostgreSQL never runs as root). */
+export function temporaryFolder(name) {
+  const folder = mkdtempSync(join(tmpdir(), `leadlog-${name}-`));
+  chmodSync(folder, 0o755);
+  return { path: folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The real `leadlog serve` with its own database, on one port that it keeps over restarts. */
+export class Server {
+  #folder = temporaryFolder('server');
+  #process;
+  #address = '127.0.0.1:0';
+  url;
+
+  static async start() {
+    const server = new Server();
+    await server.start();
+    return server;
+  }
+
+  async start() {
+    const args = ['serve', '--listen', this.#address, '--data-dir', join(this.#folder.path, 'data')];
+    const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = child;
+    let told = '';
+    child.stderr.on('data', (chunk) => (told += chunk));
+
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`${PROGRAM} ended with ${code} before it listened:\n${told}`);
+    });
+    const failed = once(child, 'error').then(([error]) => {
+      throw new Error(`${PROGRAM} does not start: ${error.message}. Build it with: cargo build --release`);
+    });
+    this.url = await Promise.race([listeningUrl(child.stdout, (line) => (told += `${line}\n`)), ended, failed, late(() => told)]);
+    // The losers of the race end when the server does; that is no news any more.
+    ended.catch(() => undefined);
+    failed.catch(() => undefined);
+    this.#address = new URL(this.url).host;
+  }
+
+  /** Stops it as an operator would; what it took in is safe. */
+  async stop() {
+    const child = this.#process;
+    this.#process = undefined;
+    if (!child || child.exitCode !== null) return;
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
+
+  async remove() {
+    await this.stop();
+    this.#folder.remove();
+  }
+
+  /** The export of leads, as lines without the header. */
+  async exportedLeads() {
+    const response = await fetch(`${this.url}/api/exports/leads.csv`);
+    if (!response.ok) throw new Error(`leads.csv answered ${response.status}: ${await response.text()}`);
+    return (await response.text()).trim().split(/\r?\n/).slice(1);
+  }
+}
+
+async function listeningUrl(stdout, passOn) {
+  const lines = createInterface({ input: stdout });
+  return new Promise((resolve) => {
+    lines.on('line', (line) => {
+      passOn(line);
+      const match = /listening on (http:\/\/\S+)/.exec(line);
+      if (match) resolve(match[1].replace(/\/$/, ''));
+    });
+  });
+}
+
+function late(told) {
+  return new Promise((_, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`${PROGRAM} did not listen within ${START_TIMEOUT_MS} ms:\n${told()}`)),
+      START_TIMEOUT_MS,
+    );
+    timer.unref();
+  });
+}

@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vite';
+import { indexPage } from './build/index-page.ts';
+import { offlineShell } from './build/offline-shell.ts';
+
+const clientLibrary = fileURLToPath(new URL('../client-wasm/pkg/leadlog_client.js', import.meta.url));
+if (!existsSync(clientLibrary)) {
+  throw new Error(`${clientLibrary} is missing: build the device library first, with "cargo xtask wasm"`);
+}
+
+export default defineConfig({
+  plugins: [svelte(), indexPage(), offlineShell()],
+  resolve: {
+    alias: { 'leadlog-client': clientLibrary },
+  },
+  build: {
+    // iOS 16.4 is the floor: the first with home-screen web apps as we need them.
+    target: 'safari16.4',
+    // No `data:` URLs: a strict Content-Security-Policy forbids them.
+    assetsInlineLimit: 0,
+    // A polyfill for browsers below the floor.
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: {
+    // The library stands beside this folder.
+    fs: { allow: ['..'] },
+    proxy: { '/api': 'http://127.0.0.1:8080' },
+  },
+});
