@@ -1,0 +1,142 @@
+//! The stages, in order.
+
+use anyhow::{Context, Result, ensure};
+use clap::builder::PossibleValuesParser;
+
+use crate::child::{self, Ended};
+use crate::postgres::{PrivatePostgres, URL_VARIABLE};
+use crate::setup::{self, Browser, NO_BROWSER};
+use crate::steps::Steps;
+use crate::test::counts::{Counts, one};
+use crate::test::{architecture, policy};
+use crate::workspace::Workspace;
+use crate::{pwa, server, wasm};
+
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Stages whose failure makes this one pointless.
+    pub(crate) needs: &'static [&'static str],
+    pub(crate) run: fn(&Workspace) -> Result<Counts>,
+}
+
+pub(crate) const STAGES: [Stage; 10] = [
+    Stage { name: "setup", about: "the tools that the tests need", needs: &[], run: setup },
+    Stage { name: "fmt", about: "rustfmt", needs: &[], run: fmt },
+    Stage { name: "policy", about: "licences and bans, from deny.toml", needs: &[], run: policy::check },
+    Stage { name: "architecture", about: "who may depend on whom", needs: &[], run: architecture::check },
+    Stage { name: "wasm", about: "the device library for the browser", needs: &["setup"], run: build_wasm },
+    Stage { name: "pwa", about: "the app: types, catalogue, build", needs: &["wasm"], run: build_pwa },
+    Stage { name: "clippy", about: "lints, warnings denied", needs: &[], run: clippy },
+    Stage { name: "rust", about: "unit, property and PostgreSQL tests", needs: &[], run: rust_tests },
+    Stage {
+        name: "wasm-tests",
+        about: "the device library in headless Chromium",
+        needs: &[],
+        run: wasm_tests,
+    },
+    Stage { name: "browser", about: "what a hostess does, in Chromium", needs: &["pwa"], run: browser_tests },
+];
+
+pub(crate) fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STAGES.map(|stage| stage.name))
+}
+
+pub(crate) fn help() -> String {
+    let lines: Vec<String> =
+        STAGES.iter().map(|stage| format!("  {:<14}{}", stage.name, stage.about)).collect();
+    format!("Stages:\n{}", lines.join("\n"))
+}
+
+fn setup(workspace: &Workspace) -> Result<Counts> {
+    one(setup::for_testing(workspace, &Steps::verbose()))
+}
+
+fn fmt(workspace: &Workspace) -> Result<Counts> {
+    one(Steps::verbose().tool("cargo fmt", &mut workspace.cargo(&["fmt", "--all", "--check"])))
+}
+
+fn build_wasm(workspace: &Workspace) -> Result<Counts> {
+    let steps = Steps::verbose();
+    pwa::install(workspace, &steps)?;
+    one(wasm::build(workspace, &steps))
+}
+
+fn build_pwa(workspace: &Workspace) -> Result<Counts> {
+    let steps = Steps::verbose();
+    let mut counts = Counts::default();
+    for script in ["check", "test"] {
+        if pwa::has_script(workspace, script)? {
+            let ended = echo(&mut workspace.npm(&["run", script]))?;
+            let counted = Counts::of(&ended);
+            // A script that is no test runner counts as one.
+            counts = counts + if counted == Counts::default() { Counts::ONE_PASSED } else { counted };
+        }
+    }
+    pwa::build(workspace, &steps)?;
+    Ok(counts + Counts::ONE_PASSED)
+}
+
+fn clippy(workspace: &Workspace) -> Result<Counts> {
+    let steps = Steps::verbose();
+    let native = ["clippy", "--workspace", "--all-targets", "--release", "--", "-D", "warnings"];
+    let device = ["clippy", "--package", "client-wasm", "--target", "wasm32-unknown-unknown"];
+    let denied = ["--all-targets", "--release", "--", "-D", "warnings"];
+    let results = [
+        steps.tool("clippy", &mut workspace.cargo(&native)),
+        steps.tool("clippy for wasm32", &mut workspace.cargo(&[&device[..], &denied].concat())),
+    ];
+    results.into_iter().map(one).try_fold(Counts::default(), |sum, counts| Ok(sum + counts?))
+}
+
+fn rust_tests(workspace: &Workspace) -> Result<Counts> {
+    let postgres = PrivatePostgres::start(workspace, &Steps::verbose())?;
+    let mut command = workspace.cargo(&["test", "--workspace", "--release", "--no-fail-fast"]);
+    let ended = echo(command.env(URL_VARIABLE, &postgres.url))?;
+    Ok(Counts::of(&ended))
+}
+
+/// Compiled with the release profile, not with `wasm`: fat LTO over every test binary takes minutes, and
+/// with `--release` the macros and build scripts are those that the server's build has compiled already.
+fn wasm_tests(workspace: &Workspace) -> Result<Counts> {
+    let browser = Browser::find().context(NO_BROWSER)?;
+    let steps = Steps::verbose();
+    let build = ["build", "--release", "--package", "wasm-test-runner"];
+    steps.tool("compile the WASM test runner", &mut workspace.cargo(&build))?;
+    let test = [
+        "test",
+        "--release",
+        "--package",
+        "client-wasm",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--no-fail-fast",
+    ];
+    let ended = echo(
+        workspace
+            .cargo(&test)
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", workspace.program("wasm-test-runner"))
+            .env("CHROMEDRIVER", &browser.chromedriver)
+            .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", workspace.path("client-wasm/webdriver.json"))
+            .env("WASM_BINDGEN_TEST_TIMEOUT", "300"),
+    )?;
+    Ok(Counts::of(&ended))
+}
+
+fn browser_tests(workspace: &Workspace) -> Result<Counts> {
+    let browser = Browser::find().context(NO_BROWSER)?;
+    let leadlog = server::build(workspace, &Steps::verbose())?;
+    ensure!(pwa::has_script(workspace, "test:e2e")?, "pwa/package.json has no script test:e2e");
+    let mut command = workspace.npm(&["run", "test:e2e"]);
+    command
+        .env("LEADLOG_BIN", leadlog)
+        .env("CHROMIUM", &browser.chromium)
+        .env("CHROMEDRIVER", &browser.chromedriver);
+    // A database of the developer's own must not get the tests' leads.
+    let ended = echo(command.env_remove("DATABASE_URL"))?;
+    Ok(Counts::of(&ended))
+}
+
+fn echo(command: &mut std::process::Command) -> Result<Ended> {
+    child::run(command, true, |_| {})
+}
