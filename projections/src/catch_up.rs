@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use event_store::head;
-use sqlx::{Connection, PgPool};
+use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
 use crate::page::{Step, step};
@@ -85,8 +85,7 @@ pub async fn catch_up(pool: &PgPool) -> Result<(), CatchUpError> {
                     other => other,
                 });
             }
-            // Best effort: the lock goes with the socket.
-            let _ = db.close().await;
+            leadership::give_up(db).await;
             return reached;
         }
         if reached != progress.0 {

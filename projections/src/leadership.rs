@@ -3,13 +3,13 @@
 //! The lock belongs to a session, and the leader writes through that very session. When the connection dies,
 //! PostgreSQL lets the lock go, and whoever held it can write no more.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 /// With the table's oid it is the key of the lock, so that every schema of a database has its own.
 const LOCK: i32 = 1;
 
-/// A connection that holds the lock, taken out of the pool; `None` when somebody else leads. Dropping or closing it
-/// gives the lock back.
+/// A connection that holds the lock, taken out of the pool; `None` when somebody else leads. When it is dropped, the
+/// server gives the lock back as soon as it notices.
 pub(crate) async fn take(pool: &PgPool) -> Result<Option<PgConnection>, sqlx::Error> {
     let mut db = pool.acquire().await?;
     let leads: bool =
@@ -18,4 +18,11 @@ pub(crate) async fn take(pool: &PgPool) -> Result<Option<PgConnection>, sqlx::Er
             .fetch_one(&mut *db)
             .await?;
     Ok(leads.then(|| db.detach()))
+}
+
+/// Gives the lock back, so that the next one can take it when this returns.
+pub(crate) async fn give_up(mut db: PgConnection) {
+    // Best effort: without an answer the connection is gone, and the lock with it.
+    let _ = sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut db).await;
+    let _ = db.close().await;
 }

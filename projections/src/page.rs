@@ -114,7 +114,7 @@ mod tests {
                           'campaignId', 'shootout-2026', 'campaignVersion', 1,
                           'capturedAt', '2026-05-23T14:03:11+02:00',
                           'contact', json_build_object('email', 'anna@example.com')), '{}'
-               FROM generate_series(1, 10) n, LATERAL (SELECT gen_random_uuid()::text AS id) ids"#,
+               FROM (SELECT n, gen_random_uuid()::text AS id FROM generate_series(1, 10) n) ids"#,
         )
         .execute(&mut *db)
         .await
@@ -125,7 +125,7 @@ mod tests {
         for _ in 0..4 {
             let (pool, page) = (pool.clone(), page.clone());
             tasks.push(tokio::spawn(async move {
-                write(&mut *pool.acquire().await.unwrap(), &CONTACTS, 0, &page).await.unwrap()
+                write(&mut pool.acquire().await.unwrap(), &CONTACTS, 0, &page).await.unwrap()
             }));
         }
         let mut kept = 0;

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -140,8 +140,7 @@ impl Work {
             let moved = self.step_each(&mut db).await?;
             self.backoff = MIN_BACKOFF;
             if is_stopped(&self.stopping) {
-                // Best effort: the server lets the lock go as soon as the socket is closed.
-                let _ = db.close().await;
+                leadership::give_up(db).await;
                 return Ok(End::Stopped);
             }
             if !moved {

@@ -1,6 +1,8 @@
 //! Invariants 7 and 8 on a real PostgreSQL: the same leads give the same rows, whatever the order and the batches in
 //! which they arrive, and however the projection is interrupted or begun again.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 mod captures;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The runner's promises, against a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 mod captures;
 
 use std::time::Duration;

@@ -78,7 +78,10 @@ mod tests {
             text(&CampaignZone::named("Europe/Amsterdam"), "1870-01-01T00:00:00Z"),
             "1870-01-01T00:00:00Z"
         );
-        assert_eq!(text(&CampaignZone::of("shootout-2026"), "0001-01-01T00:00:00Z"), "0001-01-01T00:00:00Z");
+        assert_eq!(
+            text(&CampaignZone::of("shootout-2026"), "0001-01-01T00:00:00Z"),
+            "0001-01-01T01:24:00+01:24"
+        );
         assert_eq!(
             text(&CampaignZone::of("shootout-2026"), "9998-12-31T23:59:59Z"),
             "9999-01-01T00:59:59+01:00"

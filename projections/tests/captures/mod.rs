@@ -1,5 +1,5 @@
 //! Captures as the log holds them, and a store to append them to.
-#![allow(dead_code, reason = "every test program uses its part")]
+#![expect(dead_code, reason = "every test program uses its part")]
 
 use domain::{AppendId, Digest, LEAD_STREAM, LeadEvent};
 use event_store::{NewEvent, RecordedEvent, append};
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
-pub const CAMPAIGN: &str = "shootout-2026";
+pub(crate) const CAMPAIGN: &str = "shootout-2026";
 
-pub fn lead_id(number: u32) -> String {
+pub(crate) fn lead_id(number: u32) -> String {
     format!("0197f3c2-5c1e-7c3a-9d64-{number:012}")
 }
 
 /// A capture as the wire has it; tests change what they are about.
-pub fn capture(number: u32) -> Value {
+pub(crate) fn capture(number: u32) -> Value {
     json!({
         "kind": "captured", "clientId": lead_id(number), "version": 1, "deviceId": "ipad-7", "deviceSeq": number,
         "campaignId": CAMPAIGN, "campaignVersion": 1, "capturedAt": "2026-05-23T14:03:11.12+02:00",
@@ -23,11 +23,11 @@ pub fn capture(number: u32) -> Value {
     })
 }
 
-pub fn captures(numbers: impl IntoIterator<Item = u32>) -> Vec<Value> {
+pub(crate) fn captures(numbers: impl IntoIterator<Item = u32>) -> Vec<Value> {
     numbers.into_iter().map(capture).collect()
 }
 
-pub fn event(capture: &Value) -> NewEvent {
+pub(crate) fn event(capture: &Value) -> NewEvent {
     let payload = capture.to_string();
     let metadata = capture.get("testFlags").and_then(Value::as_str).map(|flags| ("flags", flags.to_owned()));
     NewEvent {
@@ -44,7 +44,7 @@ pub fn event(capture: &Value) -> NewEvent {
 }
 
 /// The same event as a reader of the log sees it, for folds that need no store.
-pub fn recorded(position: u64, capture: &Value) -> RecordedEvent {
+pub(crate) fn recorded(position: u64, capture: &Value) -> RecordedEvent {
     let event = event(capture);
     let metadata: serde_json::Map<String, Value> =
         event.metadata.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
@@ -63,18 +63,18 @@ pub fn recorded(position: u64, capture: &Value) -> RecordedEvent {
 }
 
 /// Appends in one commit.
-pub async fn record(pool: &PgPool, captures: &[Value]) {
+pub(crate) async fn record(pool: &PgPool, captures: &[Value]) {
     record_events(pool, &captures.iter().map(event).collect::<Vec<_>>()).await;
 }
 
-pub async fn record_events(pool: &PgPool, events: &[NewEvent]) {
-    append(&mut *pool.acquire().await.unwrap(), events).await.unwrap();
+pub(crate) async fn record_events(pool: &PgPool, events: &[NewEvent]) {
+    append(&mut pool.acquire().await.unwrap(), events).await.unwrap();
 }
 
 /// The rows of a table as text, without what only this arrival knows.
-pub async fn rows(pool: &PgPool, table: &str) -> Vec<String> {
-    let sql = format!(
-        "SELECT (to_jsonb(t) - 'position' - 'recorded_at')::text FROM {table} t ORDER BY 1 COLLATE \"C\""
-    );
-    sqlx::query_scalar(&sql).fetch_all(pool).await.unwrap()
+pub(crate) async fn rows(pool: &PgPool, table: &str) -> Vec<String> {
+    let sql = format!("SELECT (to_jsonb(t) - 'position' - 'recorded_at')::text FROM {table} t");
+    let mut rows: Vec<String> = sqlx::query_scalar(&sql).fetch_all(pool).await.unwrap();
+    rows.sort_unstable();
+    rows
 }
