@@ -1,0 +1,278 @@
+//! IndexedDB, as little of it as is needed, with its traps closed:
+//!
+//! - a transaction whose guard is dropped is aborted, so an early return writes nothing;
+//! - nothing but its own requests is awaited inside a transaction, or the browser would commit it;
+//! - writes are strictly durable: `complete` fires after the disk has flushed;
+//! - a connection that the browser closed is noticed, and opened again once.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use js_sys::{Array, Object, Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    DomException, IdbDatabase, IdbFactory, IdbObjectStore, IdbOpenDbRequest, IdbRequest, IdbTransaction,
+};
+
+use super::clock::window;
+
+/// Why the disk could not be used. Says what failed; the name is that of the browser's `DOMException`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// The database could not be opened.
+    #[error(
+        "the database cannot be opened ({0}); reload the page, and check that the browser may store data"
+    )]
+    Open(String),
+    /// The connection is gone.
+    #[error("the connection to the database was closed ({0}); reload the page")]
+    Closed(String),
+    /// The disk or the quota is full.
+    #[error("there is no space left for this app ({0}); free space on the device")]
+    Full(String),
+    /// A transaction or a request failed; nothing of it was written.
+    #[error("the database refused ({0})")]
+    Refused(String),
+    /// A record was written but could not be read back.
+    #[error("record {0} was written but cannot be read back; reload the page and check the queue")]
+    NotReadBack(u64),
+}
+
+impl StorageError {
+    /// From what a call threw or an event carried.
+    pub(crate) fn from_js(error: &JsValue) -> Self {
+        let (name, message) = match error.dyn_ref::<DomException>() {
+            Some(exception) => (exception.name(), exception.message()),
+            None => (String::new(), error.as_string().unwrap_or_default()),
+        };
+        let text = format!("{name}: {message}");
+        match name.as_str() {
+            "QuotaExceededError" => Self::Full(text),
+            // `UnknownError` is WebKit's after its storage process has died. Another try on a fresh
+            // connection does no harm.
+            "InvalidStateError" | "UnknownError" => Self::Closed(text),
+            _ => Self::Refused(text),
+        }
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// `web-sys` does not offer the options of `transaction`.
+    #[wasm_bindgen(extends = IdbDatabase)]
+    type DurableDatabase;
+    #[wasm_bindgen(method, catch, js_name = transaction)]
+    fn transaction_with_options(
+        this: &DurableDatabase,
+        stores: &Array,
+        mode: &str,
+        options: &Object,
+    ) -> Result<IdbTransaction, JsValue>;
+}
+
+/// Makes the stores of a fresh database, or changes those of an older one, from this version.
+pub(crate) type Upgrade = fn(&IdbDatabase, old_version: u32) -> Result<(), JsValue>;
+
+/// A connection that opens itself again after the browser has closed it.
+pub(crate) struct Connection {
+    name: String,
+    version: u32,
+    upgrade: Upgrade,
+    handle: RefCell<Option<Rc<Handle>>>,
+}
+
+/// One open connection. Dropping it closes it.
+struct Handle {
+    database: IdbDatabase,
+    is_closed: Rc<Cell<bool>>,
+    /// Called when another page wants a newer version: stand aside, or it waits for ever.
+    on_version_change: Closure<dyn FnMut()>,
+    /// Called when the browser closes the connection by itself.
+    on_close: Closure<dyn FnMut()>,
+}
+
+impl Handle {
+    fn new(database: IdbDatabase) -> Self {
+        let is_closed = Rc::new(Cell::new(false));
+        let (closed, closing) = (Rc::clone(&is_closed), database.clone());
+        let on_version_change = Closure::new(move || {
+            closing.close();
+            closed.set(true);
+        });
+        let closed = Rc::clone(&is_closed);
+        let on_close = Closure::new(move || closed.set(true));
+        database.set_onversionchange(Some(on_version_change.as_ref().unchecked_ref()));
+        database.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        Self { database, is_closed, on_version_change, on_close }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.database.set_onversionchange(None);
+        self.database.set_onclose(None);
+        self.database.close();
+        let _ = (&self.on_version_change, &self.on_close);
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(name: &str, version: u32, upgrade: Upgrade) -> Self {
+        Self { name: name.to_owned(), version, upgrade, handle: RefCell::new(None) }
+    }
+
+    /// Begins a transaction. A connection that is found closed is opened again, once.
+    pub(crate) async fn begin(&self, stores: &[&str], mode: Mode) -> Result<Transaction, StorageError> {
+        let handle = self.handle().await?;
+        match Transaction::begin(&handle.database, stores, mode) {
+            Err(StorageError::Closed(_)) => {
+                self.forget();
+                let handle = self.handle().await?;
+                Transaction::begin(&handle.database, stores, mode)
+            }
+            begun => begun,
+        }
+    }
+
+    /// Closes the connection; the next transaction opens it again.
+    pub(crate) fn forget(&self) {
+        self.handle.borrow_mut().take();
+    }
+
+    async fn handle(&self) -> Result<Rc<Handle>, StorageError> {
+        let open = self.handle.borrow().clone().filter(|handle| !handle.is_closed.get());
+        if let Some(handle) = open {
+            return Ok(handle);
+        }
+        let database = self.open().await.map_err(|error| match StorageError::from_js(&error) {
+            StorageError::Full(text) => StorageError::Full(text),
+            StorageError::Closed(text) | StorageError::Refused(text) => StorageError::Open(text),
+            other => other,
+        })?;
+        let handle = Rc::new(Handle::new(database));
+        *self.handle.borrow_mut() = Some(Rc::clone(&handle));
+        Ok(handle)
+    }
+
+    async fn open(&self) -> Result<IdbDatabase, JsValue> {
+        let factory: IdbFactory =
+            window()?.indexed_db()?.ok_or_else(|| JsValue::from_str("this browser has no IndexedDB"))?;
+        let opening: IdbOpenDbRequest = factory.open_with_u32(&self.name, self.version)?;
+        let upgrade = self.upgrade;
+        let request = opening.clone();
+        // An error thrown in here aborts the upgrade, and the database stays as it was.
+        let on_upgrade = Closure::<dyn FnMut(_) -> _>::new(
+            move |event: web_sys::IdbVersionChangeEvent| -> Result<(), JsValue> {
+                let database: IdbDatabase = request.result()?.unchecked_into();
+                // Old versions are small whole numbers.
+                upgrade(&database, event.old_version() as u32)
+            },
+        );
+        opening.set_onupgradeneeded(Some(as_function(&on_upgrade)));
+        // `blocked` needs no handler: every page of this app closes on `versionchange`, then it goes on.
+        let opened = outcome(&opening).await;
+        opening.set_onupgradeneeded(None);
+        opened.map(JsCast::unchecked_into)
+    }
+}
+
+fn as_function<T: ?Sized>(closure: &Closure<T>) -> &js_sys::Function {
+    closure.as_ref().unchecked_ref()
+}
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    /// With strict durability.
+    Write,
+}
+
+/// A transaction that is aborted unless it is [committed](Transaction::commit).
+pub(crate) struct Transaction {
+    inner: IdbTransaction,
+    finished: Promise,
+    is_finished: bool,
+}
+
+impl Transaction {
+    fn begin(database: &IdbDatabase, stores: &[&str], mode: Mode) -> Result<Self, StorageError> {
+        let names: Array = stores.iter().map(|name| JsValue::from_str(name)).collect();
+        let options = Object::new();
+        let mode = match mode {
+            Mode::Read => "readonly",
+            Mode::Write => {
+                Reflect::set(&options, &"durability".into(), &"strict".into())
+                    .map_err(|error| StorageError::from_js(&error))?;
+                "readwrite"
+            }
+        };
+        let inner = database
+            .unchecked_ref::<DurableDatabase>()
+            .transaction_with_options(&names, mode, &options)
+            .map_err(|error| StorageError::from_js(&error))?;
+        // Listen before anything can happen. It never rejects: nobody may be waiting when a guard is dropped.
+        let finished = Promise::new(&mut |resolve, _| {
+            inner.set_oncomplete(Some(&resolve));
+            inner.set_onabort(Some(&resolve));
+        });
+        Ok(Self { inner, finished, is_finished: false })
+    }
+
+    pub(crate) fn store(&self, name: &str) -> Result<IdbObjectStore, StorageError> {
+        self.inner.object_store(name).map_err(|error| StorageError::from_js(&error))
+    }
+
+    /// Waits for a request of this transaction.
+    pub(crate) async fn run(&self, request: Result<IdbRequest, JsValue>) -> Result<JsValue, StorageError> {
+        let request = request.map_err(|error| StorageError::from_js(&error))?;
+        outcome(&request).await.map_err(|error| StorageError::from_js(&error))
+    }
+
+    /// Waits until everything is written.
+    pub(crate) async fn commit(mut self) -> Result<(), StorageError> {
+        self.is_finished = true;
+        if fired(&self.finished).await == "complete" {
+            return Ok(());
+        }
+        // Without an error object the browser itself gave up: the connection is lost.
+        Err(self.inner.error().map_or_else(
+            || StorageError::Closed("AbortError".to_owned()),
+            |error| StorageError::from_js(&error),
+        ))
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // Fails when it has been aborted already, which is what is wanted.
+            let _ = self.inner.abort();
+        }
+    }
+}
+
+/// The result of a request, or its error.
+async fn outcome(request: &IdbRequest) -> Result<JsValue, JsValue> {
+    let settled = Promise::new(&mut |resolve, _| {
+        request.set_onsuccess(Some(&resolve));
+        request.set_onerror(Some(&resolve));
+    });
+    let event = fired(&settled).await;
+    request.set_onsuccess(None);
+    request.set_onerror(None);
+    if event == "success" {
+        return request.result();
+    }
+    Err(request.error()?.map_or(JsValue::UNDEFINED, Into::into))
+}
+
+/// The type of the event that resolved this promise.
+async fn fired(promise: &Promise) -> String {
+    let event = JsFuture::from(promise.clone()).await;
+    event
+        .ok()
+        .and_then(|event| event.dyn_into::<web_sys::Event>().ok())
+        .map_or_else(String::new, |event| event.type_())
+}
