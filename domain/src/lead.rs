@@ -162,6 +162,7 @@ mod aggregate {
 }
 
 #[cfg(all(test, feature = "aggregates"))]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use std::sync::Arc;
 

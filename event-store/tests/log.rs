@@ -1,4 +1,5 @@
 //! The log's promises, against a real PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ fn batch(numbers: impl IntoIterator<Item = u32>) -> Vec<NewEvent> {
 }
 
 async fn append_in(pool: &PgPool, events: &[NewEvent]) -> Result<Vec<Appended>, AppendError> {
-    append(&mut *pool.acquire().await.unwrap(), events).await
+    append(&mut pool.acquire().await.unwrap(), events).await
 }
 
 /// `max(position) = count(*)`, the head agrees, and reading in pages sees each position once.

@@ -31,9 +31,11 @@ pub(super) enum Outcome {
 #[derive(Clone)]
 pub(super) struct Queue(mpsc::Sender<Request>);
 
+type Answer = oneshot::Sender<Result<Vec<Outcome>, IntakeError>>;
+
 struct Request {
     events: Vec<NewEvent>,
-    answer: oneshot::Sender<Result<Vec<Outcome>, IntakeError>>,
+    answer: Answer,
 }
 
 impl Queue {
@@ -71,7 +73,7 @@ async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Request>) {
 struct Group {
     events: Vec<NewEvent>,
     /// How many of the events each request brought, and where its answer goes.
-    requests: Vec<(usize, oneshot::Sender<Result<Vec<Outcome>, IntakeError>>)>,
+    requests: Vec<(usize, Answer)>,
 }
 
 impl Group {

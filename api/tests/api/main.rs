@@ -1,4 +1,5 @@
 //! The server as its clients meet it: real HTTP, real PostgreSQL, and for crashes the real program.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
 mod crashes;
