@@ -1,0 +1,55 @@
+//! Measures the released programs against the limit of the machine they run on.
+//!
+//! One subcommand per benchmark. `docs/performance.md` says how each measures, and what it has shown.
+
+mod connection;
+mod device;
+mod intake;
+mod leads;
+mod machine;
+mod pgbench;
+mod processes;
+mod statistics;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "benchmarks", about = "Measures Leadlog against the limit of this machine")]
+struct Cli {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// Leads over HTTP into the log, beside pgbench inserting the same bytes
+    Intake(intake::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("benchmarks: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    // One thread: the load must leave the cores to what is measured. pgbench has one as well.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Dropping the benchmark stops what it has started.
+        tokio::select! {
+            done = async { match &cli.benchmark {
+                Benchmark::Intake(options) => intake::run(options).await,
+            } } => done,
+            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        }
+    })
+}
