@@ -1,6 +1,8 @@
 //! Where the log ends, and whether it still holds what a receipt proves.
 
-use domain::{Receipt, StoreId};
+use std::collections::HashSet;
+
+use domain::{AppendId, Receipt, StoreId};
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
@@ -26,16 +28,23 @@ pub async fn head(db: impl PgExecutor<'_>) -> Result<Head, sqlx::Error> {
     })
 }
 
-/// Whether this log holds what the receipt proves. Histories are prefixes and every append has a random id,
-/// so if it holds that position with that id, it holds all that went before.
+/// Of each receipt, whether this log holds what it proves. Histories are prefixes and every append has a random
+/// id, so if it holds that position with that id, it holds all that went before.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn holds_receipt(db: impl PgExecutor<'_>, receipt: &Receipt) -> Result<bool, sqlx::Error> {
-    let Ok(position) = i64::try_from(receipt.position) else { return Ok(false) };
-    let found: Option<i64> = sqlx::query_scalar("SELECT append_id FROM events WHERE position = $1")
-        .bind(position)
-        .fetch_optional(db)
-        .await?;
-    Ok(found == Some(receipt.append_id.bits()))
+pub async fn holds_receipts(db: impl PgExecutor<'_>, receipts: &[Receipt]) -> Result<Vec<bool>, sqlx::Error> {
+    // No log gets as far as a position that PostgreSQL cannot hold.
+    let positions: Vec<i64> =
+        receipts.iter().map(|receipt| i64::try_from(receipt.position).unwrap_or(i64::MAX)).collect();
+    let held: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT position, append_id FROM events WHERE position = ANY ($1)")
+            .bind(positions)
+            .fetch_all(db)
+            .await?;
+    let held: HashSet<(u64, AppendId)> = held
+        .into_iter()
+        .map(|(position, append_id)| (position.cast_unsigned(), AppendId::from_bits(append_id)))
+        .collect();
+    Ok(receipts.iter().map(|receipt| held.contains(&(receipt.position, receipt.append_id))).collect())
 }

@@ -30,5 +30,5 @@ pub mod testing;
 
 pub use append::{AppendError, Appended, EmailClaim, NewEvent, append};
 pub use connect::{ConnectError, connect, migrate};
-pub use head::{Head, head, holds_receipt};
+pub use head::{Head, head, holds_receipts};
 pub use read::{RecordedEvent, read_after};

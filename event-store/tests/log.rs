@@ -6,10 +6,11 @@ use std::sync::Arc;
 use cqrs_es::CqrsFramework;
 use cqrs_es::persist::PersistedEventStore;
 use domain::{
-    Campaigns, Digest, Email, EmbeddedCampaigns, Entry, LEAD_STREAM, Lead, LeadCommand, LeadEvent, Receipt,
+    AppendId, Campaigns, Digest, Email, EmbeddedCampaigns, Entry, LEAD_STREAM, Lead, LeadCommand, LeadEvent,
+    Receipt,
 };
 use event_store::testing::fresh_store;
-use event_store::{AppendError, Appended, EmailClaim, NewEvent, append, head, holds_receipt, read_after};
+use event_store::{AppendError, Appended, EmailClaim, NewEvent, append, head, holds_receipts, read_after};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
 
@@ -184,10 +185,15 @@ async fn a_receipt_is_proof_of_this_history_and_of_no_other() {
     let appended = append_in(&pool, &batch([1])).await.unwrap().remove(0);
     append_in(&other, &batch([1])).await.unwrap();
     let receipt = Receipt { store_id: store, position: appended.position, append_id: appended.append_id };
-    assert!(holds_receipt(&pool, &receipt).await.unwrap());
-    assert!(!holds_receipt(&other, &receipt).await.unwrap(), "same position, other append");
-    assert!(!holds_receipt(&pool, &Receipt { position: 2, ..receipt }).await.unwrap());
-    assert!(!holds_receipt(&pool, &Receipt { position: u64::MAX, ..receipt }).await.unwrap());
+    let asked = [
+        receipt,
+        Receipt { position: 2, ..receipt },
+        Receipt { append_id: AppendId::from_bits(7), ..receipt },
+        Receipt { position: u64::MAX, ..receipt },
+        receipt,
+    ];
+    assert_eq!(holds_receipts(&pool, &asked).await.unwrap(), [true, false, false, false, true]);
+    assert_eq!(holds_receipts(&other, &[receipt]).await.unwrap(), [false], "same position, other append");
 }
 
 #[tokio::test]

@@ -116,8 +116,8 @@ async fn reach(
 ) -> Result<(), CatchUpError> {
     loop {
         match step(db, projection, RunnerOptions::default().page_events).await? {
-            Step::Moved(position) if position < head => {}
-            Step::Moved(_) | Step::CaughtUp => return Ok(()),
+            Step::Moved { through, .. } if through < head => {}
+            Step::Moved { .. } | Step::CaughtUp => return Ok(()),
             Step::LostRace => {}
             Step::Superseded => return Err(CatchUpError::Superseded { projection: projection.name }),
         }

@@ -14,8 +14,13 @@ use crate::{Poison, Registration};
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The tables now hold everything up to this position.
-    Moved(u64),
+    /// The tables now hold more.
+    Moved {
+        /// Everything up to this position.
+        through: u64,
+        /// Whether the page was full, so that there is probably more.
+        is_full: bool,
+    },
     /// There was nothing after the cursor.
     CaughtUp,
     /// Somebody else moved the cursor meanwhile; nothing was written.
@@ -35,7 +40,8 @@ pub(crate) async fn step(
         Cursor::Superseded => return Ok(Step::Superseded),
     };
     let events = read_after(&mut *db, from, limit).await?;
-    write(db, projection, from, &events).await
+    let is_full = u32::try_from(events.len()).is_ok_and(|read| read >= limit);
+    write(db, projection, from, &events, is_full).await
 }
 
 async fn write(
@@ -43,6 +49,7 @@ async fn write(
     projection: &Registration,
     from: u64,
     events: &[RecordedEvent],
+    is_full: bool,
 ) -> Result<Step, sqlx::Error> {
     let Some(last) = events.last() else { return Ok(Step::CaughtUp) };
     sqlx::query("BEGIN").execute(&mut *db).await?;
@@ -60,7 +67,7 @@ async fn write(
     };
     park(db, projection, events, &unfoldable).await?;
     sqlx::query("COMMIT").execute(db).await?;
-    Ok(Step::Moved(last.position))
+    Ok(Step::Moved { through: last.position, is_full })
 }
 
 /// Finds the events whose rows the database refuses, so that they are parked and their neighbours are not.
@@ -125,14 +132,14 @@ mod tests {
         for _ in 0..4 {
             let (pool, page) = (pool.clone(), page.clone());
             tasks.push(tokio::spawn(async move {
-                write(&mut pool.acquire().await.unwrap(), &CONTACTS, 0, &page).await.unwrap()
+                write(&mut pool.acquire().await.unwrap(), &CONTACTS, 0, &page, false).await.unwrap()
             }));
         }
         let mut kept = 0;
         for task in tasks {
             let step = task.await.unwrap();
-            assert!(matches!(step, Step::Moved(10) | Step::LostRace), "{step:?}");
-            kept += u32::from(step == Step::Moved(10));
+            assert!(matches!(step, Step::Moved { through: 10, .. } | Step::LostRace), "{step:?}");
+            kept += u32::from(matches!(step, Step::Moved { .. }));
         }
         assert_eq!(kept, 1);
         let counted: i64 = sqlx::query_scalar("SELECT sum(lead_count)::bigint FROM contacts")

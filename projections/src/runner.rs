@@ -27,14 +27,17 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct RunnerOptions {
     /// How often the log is looked at when nobody wakes the runner, and how soon a standby takes over.
     pub poll_interval: Duration,
+    /// How long events gather after a page that was not full. Bounds what the projections cost while leads come
+    /// in one by one, and is how far behind they then may be.
+    pub gather: Duration,
     /// Most events of one step. An event has at most 16 KiB, so this bounds the memory.
     pub page_events: u32,
 }
 
 impl Default for RunnerOptions {
-    /// Every second, 1,000 events.
+    /// Every second; 100 ms; 1,000 events.
     fn default() -> Self {
-        Self { poll_interval: Duration::from_secs(1), page_events: 1_000 }
+        Self { poll_interval: Duration::from_secs(1), gather: Duration::from_millis(100), page_events: 1_000 }
     }
 }
 
@@ -100,6 +103,17 @@ struct Work {
     backoff: Duration,
 }
 
+/// How fast the log grows, seen from its readers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pace {
+    /// Nothing was new.
+    Idle,
+    /// Less than a page was new: by the next look, more has gathered, and a page costs what it costs.
+    Trickle,
+    /// A full page: there is more.
+    Backlog,
+}
+
 /// Why a runner is not leading any more.
 enum End {
     Standby,
@@ -137,25 +151,30 @@ impl Work {
         };
         let Some(mut db) = taken else { return Ok(End::Standby) };
         loop {
-            let moved = self.step_each(&mut db).await?;
+            let pace = self.step_each(&mut db).await?;
             self.backoff = MIN_BACKOFF;
             if is_stopped(&self.stopping) {
                 leadership::give_up(db).await;
                 return Ok(End::Stopped);
             }
-            if !moved {
-                tokio::select! {
+            match pace {
+                Pace::Backlog => {}
+                Pace::Trickle => tokio::select! {
+                    () = sleep(self.options.gather) => {}
+                    () = stopped(&mut self.stopping) => {}
+                },
+                Pace::Idle => tokio::select! {
                     () = self.waker.0.notified() => {}
                     () = sleep(self.options.poll_interval) => {}
                     () = stopped(&mut self.stopping) => {}
-                }
+                },
             }
         }
     }
 
-    /// One step of each projection, so that none waits for another's backlog; whether there may be more.
-    async fn step_each(&self, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        let mut moved = false;
+    /// One step of each projection, so that none waits for another's backlog.
+    async fn step_each(&self, db: &mut PgConnection) -> Result<Pace, sqlx::Error> {
+        let mut pace = Pace::Idle;
         for projection in self.projections {
             let stepped = timeout(STEP_TIMEOUT, step(db, projection, self.options.page_events)).await;
             let stepped = stepped.unwrap_or_else(|_| {
@@ -165,9 +184,13 @@ impl Work {
                 );
                 Err(sqlx::Error::Io(waited))
             })?;
-            moved |= matches!(stepped, Step::Moved(_) | Step::LostRace);
+            pace = pace.max(match stepped {
+                Step::Moved { is_full: true, .. } => Pace::Backlog,
+                Step::Moved { is_full: false, .. } | Step::LostRace => Pace::Trickle,
+                Step::CaughtUp | Step::Superseded => Pace::Idle,
+            });
         }
-        Ok(moved)
+        Ok(pace)
     }
 }
 

@@ -84,8 +84,11 @@ async fn reach_head(pool: &PgPool, runner: &Runner) {
 /// Lets the leads arrive while a runner works, and answers the rows of both projections.
 async fn rows_after(pool: &PgPool, leads: &[Value], arrival: &Arrival) -> [Vec<String>; 2] {
     empty(pool).await;
-    let options =
-        RunnerOptions { page_events: arrival.page_events, poll_interval: Duration::from_millis(50) };
+    let options = RunnerOptions {
+        page_events: arrival.page_events,
+        poll_interval: Duration::from_millis(50),
+        gather: Duration::ZERO,
+    };
     let runner = Runner::spawn(pool.clone(), options);
     let arriving: Vec<Value> = arrival.order.iter().map(|place| leads[*place].clone()).collect();
     for batch in arriving.chunks(arrival.append_batch) {

@@ -19,11 +19,12 @@ use sqlx::{PgConnection, PgPool};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Small pages, so that there is much between them.
-const SMALL_PAGES: RunnerOptions = RunnerOptions { poll_interval: Duration::from_millis(20), page_events: 3 };
+const SMALL_PAGES: RunnerOptions =
+    RunnerOptions { poll_interval: Duration::from_millis(20), gather: Duration::ZERO, page_events: 3 };
 
 /// So rare that nothing in these tests happens because of a poll.
 const WOKEN_ONLY: RunnerOptions =
-    RunnerOptions { poll_interval: Duration::from_secs(3_600), page_events: 100 };
+    RunnerOptions { poll_interval: Duration::from_secs(3_600), gather: Duration::ZERO, page_events: 100 };
 
 async fn reached(pool: &PgPool, position: u64) {
     for projection in &ALL {

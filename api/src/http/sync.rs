@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, post};
 use domain::{
-    DeviceId, ErasuresAnswer, LeadEvent, Lineage, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, Receipt, SyncRequest,
+    DeviceId, ErasuresAnswer, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, Receipt, SyncRequest,
     SyncResponse,
 };
 use utoipa::ToSchema;
@@ -71,8 +71,7 @@ pub(crate) async fn sync_leads(
 ) -> Result<Json<SyncResponse>, Problem> {
     let body = body::read(&request, payload, MAX_BODY_BYTES).await?;
     let sync = parse(&body)?;
-    let lineage = lineage(&context, sync.last_receipt.as_ref()).await?;
-    let results = context.intake.submit(&sync.entries).await?;
+    let (lineage, results) = context.intake.submit(&sync.entries, sync.last_receipt).await?;
     Ok(Json(SyncResponse {
         store: context.store.state(),
         lineage,
@@ -104,16 +103,4 @@ fn parse(body: &[u8]) -> Result<SyncRequest<'_>, Problem> {
         false => Problem::not_json("savedThrough or erasuresAfter is larger than any position."),
     })?;
     Ok(sync)
-}
-
-/// Whether this store still holds what it once confirmed to the sender. A receipt of another store says
-/// nothing about this one.
-async fn lineage(context: &Context, last_receipt: Option<&Receipt>) -> Result<Lineage, Problem> {
-    match last_receipt {
-        Some(receipt) if receipt.store_id == context.store.id() => {
-            let holds = event_store::holds_receipt(context.store.pool(), receipt).await?;
-            Ok(if holds { Lineage::Intact } else { Lineage::Lost })
-        }
-        _ => Ok(Lineage::Intact),
-    }
 }

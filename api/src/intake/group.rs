@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use domain::Receipt;
 use event_store::{AppendError, Appended, NewEvent};
-use sqlx::{PgConnection, PgPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 
 use super::IntakeError;
@@ -27,36 +29,47 @@ pub(super) enum Outcome {
     },
 }
 
+/// What became of one request.
+pub(super) struct Recorded {
+    /// One per event, in order.
+    pub(super) outcomes: Vec<Outcome>,
+    /// Whether the log holds what the request's receipt proves; true when it showed none.
+    pub(super) holds_receipt: bool,
+}
+
 /// The way to the task. Cheap to clone; the task ends with the last clone.
 #[derive(Clone)]
 pub(super) struct Queue(mpsc::Sender<Request>);
 
-type Answer = oneshot::Sender<Result<Vec<Outcome>, IntakeError>>;
+type Answer = oneshot::Sender<Result<Recorded, IntakeError>>;
 
 struct Request {
     events: Vec<NewEvent>,
+    receipt: Option<Receipt>,
     answer: Answer,
 }
 
 impl Queue {
     pub(super) fn start(pool: PgPool) -> Self {
         let (sender, receiver) = mpsc::channel(MAX_WAITING_REQUESTS);
-        tokio::spawn(run(pool, receiver));
+        tokio::spawn(run(Writer { pool, db: None }, receiver));
         Self(sender)
     }
 
-    /// Appends these events with whatever else is waiting; answers after the commit, in order.
-    pub(super) async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Outcome>, IntakeError> {
-        if events.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Appends these events, and looks for the receipt, with whatever else is waiting; answers after the commit.
+    pub(super) async fn append(
+        &self,
+        events: Vec<NewEvent>,
+        receipt: Option<Receipt>,
+    ) -> Result<Recorded, IntakeError> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Request { events, answer }).await.map_err(|_| IntakeError::Stopping)?;
+        let request = Request { events, receipt, answer };
+        self.0.send(request).await.map_err(|_| IntakeError::Stopping)?;
         answered.await.map_err(|_| IntakeError::Stopping)?
     }
 }
 
-async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Request>) {
+async fn run(mut writer: Writer, mut waiting: mpsc::Receiver<Request>) {
     while let Some(first) = waiting.recv().await {
         let mut group = Group::default();
         group.take(first);
@@ -64,7 +77,8 @@ async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Request>) {
             let Ok(next) = waiting.try_recv() else { break };
             group.take(next);
         }
-        group.commit(&pool).await;
+        let written = writer.write(&group).await;
+        group.answer(written);
     }
 }
 
@@ -72,37 +86,104 @@ async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Request>) {
 #[derive(Default)]
 struct Group {
     events: Vec<NewEvent>,
-    /// How many of the events each request brought, and where its answer goes.
-    requests: Vec<(usize, Answer)>,
+    receipts: Vec<Receipt>,
+    requests: Vec<Share>,
+}
+
+/// What one request brought, and where its answer goes.
+struct Share {
+    events: usize,
+    shows_receipt: bool,
+    answer: Answer,
+}
+
+/// What the database said about a group.
+struct Written {
+    outcomes: Vec<Outcome>,
+    holds_receipts: Vec<bool>,
 }
 
 impl Group {
     fn take(&mut self, mut request: Request) {
-        self.requests.push((request.events.len(), request.answer));
+        self.requests.push(Share {
+            events: request.events.len(),
+            shows_receipt: request.receipt.is_some(),
+            answer: request.answer,
+        });
         self.events.append(&mut request.events);
+        self.receipts.extend(request.receipt);
     }
 
-    async fn commit(self, pool: &PgPool) {
-        let outcomes = match pool.acquire().await {
-            Ok(mut db) => append_isolating(&mut db, &self.events).await,
-            Err(error) => Err(error),
-        };
-        match outcomes {
-            Ok(outcomes) => {
-                let mut outcomes = outcomes.into_iter();
-                for (count, answer) in self.requests {
-                    // Nobody listens any more when the request timed out; the commit stands all the same.
-                    let _ = answer.send(Ok(outcomes.by_ref().take(count).collect()));
+    fn answer(self, written: Result<Written, sqlx::Error>) {
+        // Where nobody listens any more, the request timed out; the commit stands all the same.
+        match written {
+            Ok(written) => {
+                let mut outcomes = written.outcomes.into_iter();
+                let mut holds_receipts = written.holds_receipts.into_iter();
+                for share in self.requests {
+                    let _ = share.answer.send(Ok(Recorded {
+                        outcomes: outcomes.by_ref().take(share.events).collect(),
+                        holds_receipt: !share.shows_receipt || holds_receipts.next().unwrap_or(false),
+                    }));
                 }
             }
             Err(error) => {
                 tracing::error!(events = self.events.len(), %error, "the log cannot be written");
-                for (_, answer) in self.requests {
-                    let _ = answer.send(Err(IntakeError::Unavailable(error.to_string())));
+                for share in self.requests {
+                    let _ = share.answer.send(Err(IntakeError::Unavailable(error.to_string())));
                 }
             }
         }
     }
+}
+
+/// The one connection that appends, kept from group to group.
+struct Writer {
+    pool: PgPool,
+    db: Option<PoolConnection<Postgres>>,
+}
+
+impl Writer {
+    async fn write(&mut self, group: &Group) -> Result<Written, sqlx::Error> {
+        if let Some(mut db) = self.db.take() {
+            match record(&mut db, group).await {
+                Ok(written) => {
+                    self.db = Some(db);
+                    return Ok(written);
+                }
+                // PostgreSQL may have been restarted since the last group. Once more on a fresh connection:
+                // what had been committed after all is then a duplicate.
+                Err(error) => {
+                    tracing::warn!(%error, "the connection to the log broke");
+                    drop(db.detach());
+                }
+            }
+        }
+        let mut db = self.pool.acquire().await?;
+        match record(&mut db, group).await {
+            Ok(written) => {
+                self.db = Some(db);
+                Ok(written)
+            }
+            Err(error) => {
+                drop(db.detach());
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Looks for the receipts before anything is added, then appends.
+async fn record(db: &mut PgConnection, group: &Group) -> Result<Written, sqlx::Error> {
+    let holds_receipts = match group.receipts.as_slice() {
+        [] => Vec::new(),
+        receipts => event_store::holds_receipts(&mut *db, receipts).await?,
+    };
+    let outcomes = match group.events.as_slice() {
+        [] => Vec::new(),
+        events => append_isolating(db, events).await?,
+    };
+    Ok(Written { outcomes, holds_receipts })
 }
 
 /// Appends the events; if the database refuses the content of some, halves them until those stand alone.

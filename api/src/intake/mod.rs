@@ -29,7 +29,7 @@ mod recording;
 
 use std::time::Duration;
 
-use domain::{EntryResult, Judgement, Timestamp, judge};
+use domain::{EntryResult, Judgement, Lineage, Receipt, Timestamp, judge};
 use projections::Waker;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -72,15 +72,30 @@ impl Intake {
         Self { store, queue, projections }
     }
 
-    /// Takes the entries in, and answers one result per entry, in order, when all of it is durable.
+    /// Takes the entries in, and answers one result per entry, in order, when all of it is durable. Says, too,
+    /// whether the store still holds what `last_receipt` proves; a receipt of another store says nothing here.
     ///
     /// # Errors
     /// See [`IntakeError`]. Some or all entries may have been recorded; sending them again is harmless.
-    pub async fn submit(&self, entries: &[&RawValue]) -> Result<Vec<EntryResult>, IntakeError> {
-        tokio::time::timeout(COMMIT_TIMEOUT, self.record(entries)).await.unwrap_or(Err(IntakeError::TimedOut))
+    pub async fn submit(
+        &self,
+        entries: &[&RawValue],
+        last_receipt: Option<Receipt>,
+    ) -> Result<(Lineage, Vec<EntryResult>), IntakeError> {
+        let receipt = last_receipt.filter(|receipt| receipt.store_id == self.store.id());
+        if entries.is_empty() && receipt.is_none() {
+            return Ok((Lineage::Intact, Vec::new()));
+        }
+        tokio::time::timeout(COMMIT_TIMEOUT, self.record(entries, receipt))
+            .await
+            .unwrap_or(Err(IntakeError::TimedOut))
     }
 
-    async fn record(&self, entries: &[&RawValue]) -> Result<Vec<EntryResult>, IntakeError> {
+    async fn record(
+        &self,
+        entries: &[&RawValue],
+        receipt: Option<Receipt>,
+    ) -> Result<(Lineage, Vec<EntryResult>), IntakeError> {
         let received_at = Timestamp::new(OffsetDateTime::now_utc());
         let mut recordings = Vec::with_capacity(entries.len());
         let mut events = Vec::with_capacity(entries.len());
@@ -92,11 +107,11 @@ impl Intake {
             recordings.push(recording);
             events.push(event);
         }
-        let outcomes = self.queue.append(events).await?;
+        let recorded = self.queue.append(events, receipt).await?;
 
         // What turned out to be refused is recorded, too, before anybody hears of it.
         let mut second = Vec::new();
-        for ((recording, outcome), entry) in recordings.iter_mut().zip(outcomes).zip(entries) {
+        for ((recording, outcome), entry) in recordings.iter_mut().zip(recorded.outcomes).zip(entries) {
             match outcome {
                 Outcome::Appended(appended) if appended.is_same => recording.appended(&appended),
                 Outcome::Appended(_) => second.push((recording.turn_into_conflict(entry.get()), recording)),
@@ -107,7 +122,8 @@ impl Intake {
         }
         if !second.is_empty() {
             let (events, recordings): (Vec<_>, Vec<_>) = second.into_iter().unzip();
-            for (recording, outcome) in recordings.into_iter().zip(self.queue.append(events).await?) {
+            let recorded = self.queue.append(events, None).await?;
+            for (recording, outcome) in recordings.into_iter().zip(recorded.outcomes) {
                 match outcome {
                     Outcome::Appended(appended) => recording.appended(&appended),
                     Outcome::Rejected { sqlstate } => {
@@ -122,6 +138,7 @@ impl Intake {
             self.store.saw_position(newest);
             self.projections.wake();
         }
-        Ok(results)
+        let lineage = if recorded.holds_receipt { Lineage::Intact } else { Lineage::Lost };
+        Ok((lineage, results))
     }
 }
