@@ -7,6 +7,8 @@ use domain::{
 };
 use serde::Deserialize;
 
+use crate::json;
+
 /// The moment of the tap on "Zapisz".
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
@@ -116,8 +118,8 @@ impl Capture {
 
 fn read(form_json: &str) -> Result<(LeadForm, Ticks), Vec<FieldError>> {
     let malformed = |_| vec![FieldError::new("", ErrorCode::Malformed)];
-    let form = serde_json::from_str(form_json).map_err(malformed)?;
-    Ok((form, serde_json::from_str(form_json).unwrap_or_default()))
+    let form = json::read(form_json).map_err(malformed)?;
+    Ok((form, json::read(form_json).unwrap_or_default()))
 }
 
 #[cfg(test)]

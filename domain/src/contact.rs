@@ -49,17 +49,35 @@ impl ContactFields {
 
 /// What the person in front of the form typed and ticked.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "FlatForm")]
 pub struct LeadForm {
     /// The four fields.
     #[serde(flatten)]
     pub contact: ContactFields,
     /// Ids of the consents that are ticked.
-    #[serde(default)]
     pub consents: Vec<String>,
     /// Language of the form, BCP 47.
-    #[serde(default)]
     pub language: String,
+}
+
+/// A form as it is read. To read `flatten` itself, serde buffers values of every type, which a device would
+/// have to download.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct FlatForm {
+    first_name: Option<String>,
+    last_name: Option<String>,
+    email: Option<String>,
+    phone: Option<String>,
+    consents: Vec<String>,
+    language: String,
+}
+
+impl From<FlatForm> for LeadForm {
+    fn from(form: FlatForm) -> Self {
+        let FlatForm { first_name, last_name, email, phone, consents, language } = form;
+        Self { contact: ContactFields { first_name, last_name, email, phone }, consents, language }
+    }
 }
 
 /// The four fields, each valid if it was given. Prints redacted, because its parts do.

@@ -1,9 +1,10 @@
 //! The device library: compiled for wasm32, bound to JavaScript, and made small.
 
 use std::collections::hash_map::DefaultHasher;
+use std::env;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
@@ -13,6 +14,22 @@ use crate::steps::Steps;
 use crate::workspace::Workspace;
 
 const MODULE: &str = "leadlog_client";
+
+/// How wasm-opt makes it small. What counts is the size after brotli, as it travels.
+const OPTIMIZER_OPTIONS: &[&str] = &[
+    "-Oz",
+    // To merge a function into its only caller saves bytes but makes what is alike less alike: without the
+    // limit, the module is 1.5 % smaller and 5 % larger after brotli.
+    "--one-caller-inline-max-function-size=20",
+    "--strip-producers",
+    // What rustc 1.95 emits for this target without being asked; wasm-opt refuses what it is not told.
+    "--enable-bulk-memory",
+    "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-reference-types",
+    "--enable-multivalue",
+];
 
 /// Builds `client-wasm/pkg`: `leadlog_client.js`, `leadlog_client_bg.wasm` and their types.
 pub(crate) fn build(workspace: &Workspace, steps: &Steps) -> Result<()> {
@@ -26,7 +43,9 @@ pub(crate) fn build(workspace: &Workspace, steps: &Steps) -> Result<()> {
         "client-wasm",
         "--lib",
     ];
-    steps.tool("compile the device library", &mut workspace.cargo(&args))?;
+    let mut compile = workspace.cargo(&args);
+    compile.env("CARGO_ENCODED_RUSTFLAGS", without_machine_paths());
+    steps.tool("compile the device library", &mut compile)?;
     let compiled = workspace.target.join(format!("wasm32-unknown-unknown/wasm/{MODULE}.wasm"));
     let bytes = fs::read(&compiled)
         .with_context(|| format!("no {}; is client-wasm a cdylib named {MODULE}?", compiled.display()))?;
@@ -43,20 +62,24 @@ pub(crate) fn build(workspace: &Workspace, steps: &Steps) -> Result<()> {
     steps.step("bind it to JavaScript", || bind(&compiled, &package))?;
     if optimizer.exists() {
         let mut command = Command::new(&optimizer);
-        // What rustc 1.95 emits for this target without being asked; wasm-opt refuses what it is not told.
-        command.args([
-            "-Oz",
-            "--enable-bulk-memory",
-            "--enable-nontrapping-float-to-int",
-            "--enable-sign-ext",
-        ]);
-        command.args(["--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue"]);
-        steps.tool("make it small", command.arg(&wasm).arg("-o").arg(&wasm))?;
+        command.args(OPTIMIZER_OPTIONS).arg(&wasm).arg("-o").arg(&wasm);
+        steps.tool("make it small", &mut command)?;
     } else {
         steps.note("not optimized for size: the npm package `binaryen` is not installed in pwa");
     }
     steps.note(&sizes(&wasm)?);
     fs::write(&stamp_file, stamp).with_context(|| format!("cannot write {}", stamp_file.display()))
+}
+
+/// Panics name their source file. Without the path of this machine's crate sources, the module is the same
+/// wherever it is built.
+fn without_machine_paths() -> String {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    let sources = registries.into_iter().flatten().flatten().map(|registry| registry.path());
+    let flags: Vec<_> = sources.map(|path| format!("--remap-path-prefix={}=", path.display())).collect();
+    flags.join("\u{1f}")
 }
 
 fn bind(compiled: &Path, package: &Path) -> Result<()> {
@@ -88,5 +111,6 @@ fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.hash(&mut hasher);
     // A new version of this program may bind in a new way.
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    OPTIMIZER_OPTIONS.hash(&mut hasher);
     hasher.finish()
 }

@@ -19,6 +19,7 @@ use super::signals::{Signals, Timer};
 use crate::capture::Capture;
 use crate::engine::record::{EntryRecord, Records};
 use crate::engine::{Config, Engine, Failure, Input, Output};
+use crate::json;
 
 /// Where entries are sent, after the base URL.
 const SYNC_ROUTE: &str = "/api/leads/sync";
@@ -77,8 +78,8 @@ impl Device {
     /// When the browser gives no storage, or this is no page.
     pub async fn open(base_url: &str, database: &str) -> Result<Rc<Self>, JsValue> {
         let as_js = |error: StorageError| JsValue::from_str(&error.to_string());
-        let campaign =
-            Campaign::parse(SHOOTOUT_2026).map_err(|error| JsValue::from_str(&error.to_string()))?;
+        let campaign = json::read(SHOOTOUT_2026)
+            .map_err(|error| JsValue::from_str(&format!("this version has a broken campaign: {error}")))?;
         let seed = u64::from_le_bytes(clock::random()?);
         let (db, device_id) = OutboxDb::open(database).await.map_err(as_js)?;
         let records = db.read_all().await.map_err(as_js)?;

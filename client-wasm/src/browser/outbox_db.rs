@@ -10,7 +10,6 @@ use domain::{ClientId, DeviceId};
 use js_sys::{Array, JSON};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbIndexParameters, IdbKeyRange, IdbObjectStoreParameters};
 
@@ -18,6 +17,7 @@ use super::clock;
 use super::idb::{Connection, Mode, StorageError, Transaction};
 use crate::capture::Capture;
 use crate::engine::record::{EntryRecord, Mark, RECORD_VERSION, Records, Stores};
+use crate::json::{self, Raw};
 
 /// The database of the app.
 pub const DATABASE_NAME: &str = "leadlog-outbox";
@@ -96,7 +96,7 @@ impl OutboxDb {
         }
         let mut installation = installation(&transaction).await?;
         let device_seq = installation.next_device_seq;
-        let entry = capture.to_text(device_seq).map_err(|error| StorageError::Refused(error.to_string()))?;
+        let entry = capture.to_text(device_seq).map_err(unwritable)?;
         let record = EntryRecord {
             v: RECORD_VERSION,
             device_seq,
@@ -210,9 +210,9 @@ async fn read_store<T: DeserializeOwned>(
         let last = js_sys::Reflect::get(&page.get(page.length() - 1), &"deviceSeq".into());
         after = last.map_err(|error| StorageError::from_js(&error))?;
         let page = text(&page).unwrap_or_default();
-        let lines: Vec<&RawValue> = serde_json::from_str(&page).unwrap_or_default();
+        let lines: Vec<Raw<'_>> = json::read(&page).unwrap_or_default();
         for line in lines {
-            match serde_json::from_str(line.get()) {
+            match json::read(line.text()) {
                 Ok(record) => records.push(record),
                 Err(_) => unreadable += 1,
             }
@@ -234,12 +234,17 @@ fn lead_key(client_id: ClientId, version: u32) -> JsValue {
 
 /// As a JavaScript object, by way of JSON: records are small, and their text survives exactly.
 fn write<T: Serialize>(value: &T) -> Result<JsValue, StorageError> {
-    let text = serde_json::to_string(value).map_err(|error| StorageError::Refused(error.to_string()))?;
+    let text = serde_json::to_string(value).map_err(unwritable)?;
     JSON::parse(&text).map_err(|error| StorageError::from_js(&error))
 }
 
+/// Plain data can always be written. Why not is not said: the words would have to be downloaded.
+fn unwritable(_: serde_json::Error) -> StorageError {
+    StorageError::Refused("a record cannot be written as JSON".to_owned())
+}
+
 fn read<T: DeserializeOwned>(value: &JsValue) -> Option<T> {
-    serde_json::from_str(&text(value)?).ok()
+    json::read(&text(value)?).ok()
 }
 
 fn text(value: &JsValue) -> Option<String> {

@@ -9,6 +9,7 @@ use web_sys::{BroadcastChannel, EventTarget, MessageEvent};
 use super::clock::{monotonic_ms, window};
 use super::device::Device;
 use crate::engine::record::Records;
+use crate::json;
 
 /// The one timer: rings when the engine wants to be woken.
 pub(crate) struct Timer {
@@ -116,7 +117,7 @@ impl Tabs {
         let channel = BroadcastChannel::new(channel)?;
         let device = device.clone();
         let hear = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-            let records = message.data().as_string().and_then(|text| serde_json::from_str(&text).ok());
+            let records = message.data().as_string().and_then(|text| json::read(&text).ok());
             if let (Some(device), Some(records)) = (device.upgrade(), records) {
                 device.learn(records);
             }

@@ -62,12 +62,12 @@ pub mod status;
 pub mod verdict;
 
 mod answer;
+mod body;
 mod unwritten;
 
 use std::collections::VecDeque;
 
 use domain::{DeviceId, SyncRequest};
-use serde_json::value::RawValue;
 
 use backoff::{Backoff, Jitter};
 use batch::BatchLimit;
@@ -360,14 +360,9 @@ impl Engine {
             saved_through: self.outbox.saved_through(),
             last_receipt: shown,
             erasures_after: None,
-            entries: self
-                .outbox
-                .texts(&seqs)
-                .filter_map(|text| serde_json::from_str::<&RawValue>(text).ok())
-                .collect(),
+            entries: Vec::new(),
         };
-        // Writing plain data to a string cannot fail; an empty body would be refused and tried again.
-        let body = serde_json::to_string(&request).unwrap_or_default();
+        let body = body::write(&request, self.outbox.texts(&seqs));
         self.last_request_id = self.last_request_id.saturating_add(1);
         if let Some(run) = &mut self.run {
             run.summary.sent += seqs.len();

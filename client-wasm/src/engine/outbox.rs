@@ -6,12 +6,12 @@
 //! Sorted vectors instead of trees: entries come in order, and trees would add a tenth to the download.
 
 use domain::{ClientId, StoreId, Tier};
-use serde_json::value::RawValue;
 
 use super::backoff::Jitter;
 use super::batch::{Batch, BatchLimit};
 use super::custody::{Place, newest_receipt, place};
 use super::record::{Answer, EntryRecord, Mark, RECORD_VERSION, Stores};
+use crate::json::{self, Raw};
 
 /// First wait of an entry that a store did not take yet, in milliseconds.
 pub const HOLD_BASE_MS: u64 = 5_000;
@@ -86,7 +86,7 @@ impl Outbox {
     /// Adds an entry, unless it is here already: its bytes never change.
     pub fn insert(&mut self, record: EntryRecord) {
         if let Err(at) = self.find(record.device_seq) {
-            let is_json = serde_json::from_str::<&RawValue>(&record.entry).is_ok();
+            let is_json = json::read::<Raw<'_>>(&record.entry).is_ok();
             self.items.insert(at, Item { record, is_json, answers: Vec::new(), hold: None });
         }
     }

@@ -6,8 +6,8 @@
 use domain::{AppendId, ClientId, FieldError, Lineage, StoreId, Tier, Verdict};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
-use serde::de::value::Error;
-use serde_json::value::RawValue;
+
+use crate::json::{self, Raw, Unreadable};
 
 /// What became of a request.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ struct WireAnswer<'a> {
     store: WireStore,
     lineage: Lineage,
     #[serde(borrow)]
-    results: Vec<&'a RawValue>,
+    results: Vec<Raw<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +88,7 @@ struct WireResult<'a> {
     #[serde(default)]
     append_id: Option<AppendId>,
     #[serde(default, borrow)]
-    errors: Option<&'a RawValue>,
+    errors: Option<Raw<'a>>,
 }
 
 /// Judges a response by its status code, its `Content-Type`, its body and its `Retry-After`.
@@ -106,28 +106,30 @@ pub fn read(code: u16, content_type: &str, body: &str, retry_after: Option<&str>
 }
 
 fn read_answer(body: &str) -> Option<StoreAnswer> {
-    let wire: WireAnswer<'_> = serde_json::from_str(body).ok()?;
-    let results = wire.results.into_iter().filter_map(|raw| read_result(raw.get())).collect();
+    let wire: WireAnswer<'_> = json::read(body).ok()?;
+    let results = wire.results.into_iter().filter_map(|raw| read_result(raw.text())).collect();
     Some(StoreAnswer { store: wire.store.id, tier: wire.store.tier, lineage: wire.lineage, results })
 }
 
 fn read_result(raw: &str) -> Option<ResultLine> {
-    let wire: WireResult<'_> = serde_json::from_str(raw).ok()?;
+    let wire: WireResult<'_> = json::read(raw).ok()?;
     Some(ResultLine {
         client_id: wire.client_id,
         version: wire.version,
-        verdict: Verdict::deserialize(IntoDeserializer::<Error>::into_deserializer(wire.status.as_str()))
-            .ok(),
+        verdict: Verdict::deserialize(IntoDeserializer::<Unreadable>::into_deserializer(
+            wire.status.as_str(),
+        ))
+        .ok(),
         position: wire.position,
         append_id: wire.append_id,
-        errors: wire.errors.map(|raw| read_errors(raw.get())).unwrap_or_default(),
+        errors: wire.errors.map(|raw| read_errors(raw.text())).unwrap_or_default(),
     })
 }
 
 /// The errors that this program has words for; that there is a refusal does not depend on them.
 fn read_errors(raw: &str) -> Vec<FieldError> {
-    let lines: Vec<&RawValue> = serde_json::from_str(raw).unwrap_or_default();
-    lines.into_iter().filter_map(|line| serde_json::from_str(line.get()).ok()).collect()
+    let lines: Vec<Raw<'_>> = json::read(raw).unwrap_or_default();
+    lines.into_iter().filter_map(|line| json::read(line.text()).ok()).collect()
 }
 
 /// Whether a `Content-Type` is that of a store's answer.
