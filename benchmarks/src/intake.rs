@@ -17,6 +17,9 @@ use clap::Args;
 use figures::Round;
 use report::Report;
 
+/// `/proc` counts CPU time in steps of 10 ms: with this many leads, a step is 1 µs per lead.
+const MIN_LEADS: usize = 10_000;
+
 /// What to measure, and how much of it.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -50,7 +53,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    ensure!(options.leads >= 1_000, "with fewer than 1,000 leads there is nothing to measure");
+    ensure!(
+        options.leads >= MIN_LEADS,
+        "--leads {}: with fewer than {MIN_LEADS} the CPU times would be noise",
+        options.leads
+    );
     ensure!(options.rounds > 0, "at least one round");
     let mut machine = None;
     let mut rounds: Vec<Round> = Vec::with_capacity(options.rounds);

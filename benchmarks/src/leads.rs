@@ -1,4 +1,4 @@
-//! Leads as iPads make them: realistic, about 600 bytes, each with an e-mail address of its own.
+//! Leads as iPads make them: realistic, about 700 bytes, each with an e-mail address of its own.
 
 use anyhow::{Context, Result};
 use domain::{ClientId, ConsentGrant, ContactFields, Entry, LeadEvent, Timestamp};
