@@ -21,7 +21,8 @@ pub(crate) struct PrivatePostgres {
 
 impl PrivatePostgres {
     pub(crate) fn start(workspace: &Workspace, steps: &Steps) -> Result<Self> {
-        let build = ["build", "--release", "--package", "managed-postgres"];
+        // `--workspace`, so that dependencies have the features that the tests' build needs, too.
+        let build = ["build", "--workspace", "--release", "--bin", "managed-postgres"];
         steps.tool("compile managed-postgres", &mut workspace.cargo(&build))?;
         let mut holder = Command::new(workspace.program("managed-postgres"))
             .arg("--temporary")

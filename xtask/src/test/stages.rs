@@ -101,7 +101,7 @@ fn rust_tests(workspace: &Workspace) -> Result<Counts> {
 fn wasm_tests(workspace: &Workspace) -> Result<Counts> {
     let browser = Browser::find().context(NO_BROWSER)?;
     let steps = Steps::verbose();
-    let build = ["build", "--release", "--package", "wasm-test-runner"];
+    let build = ["build", "--workspace", "--release", "--bin", "wasm-test-runner"];
     steps.tool("compile the WASM test runner", &mut workspace.cargo(&build))?;
     let test = [
         "test",
@@ -125,7 +125,7 @@ fn wasm_tests(workspace: &Workspace) -> Result<Counts> {
 
 fn browser_tests(workspace: &Workspace) -> Result<Counts> {
     let browser = Browser::find().context(NO_BROWSER)?;
-    let leadlog = server::build(workspace, &Steps::verbose())?;
+    let leadlog = server::build_with_tests(workspace, &Steps::verbose())?;
     ensure!(pwa::has_script(workspace, "test:e2e")?, "pwa/package.json has no script test:e2e");
     let mut command = workspace.npm(&["run", "test:e2e"]);
     command
