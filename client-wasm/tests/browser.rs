@@ -138,7 +138,7 @@ async fn when_the_disk_refuses_nothing_is_half_written() {
     let device = Device::open(NOWHERE, "full").await.unwrap();
     device.save(FORM).await.unwrap();
     {
-        let _full = FullDisk::from_now_on("meta");
+        let _full = Fault::full_disk("meta");
         let error = device.save(FORM).await.unwrap_err();
         assert!(matches!(error, SaveError::Storage(StorageError::Full(_))), "{error:?}");
         let json: Value = serde_json::from_str(&error.to_json()).unwrap();
@@ -147,6 +147,24 @@ async fn when_the_disk_refuses_nothing_is_half_written() {
         assert_eq!(records("full").await.len(), 1);
     }
     assert_eq!(device.save(FORM).await.unwrap().device_seq, 2, "and the number was not used up");
+}
+
+/// Invariant 2: once. The lead may be on the disk although Save could not say so.
+#[wasm_bindgen_test]
+async fn a_save_that_cannot_be_read_back_and_is_tapped_again_is_one_lead() {
+    let device = Device::open(NOWHERE, "unread").await.unwrap();
+    {
+        let _fault = Fault::unreadable("entries");
+        let error = device.save(FORM).await.unwrap_err();
+        assert!(matches!(error, SaveError::Storage(StorageError::Closed(_))), "{error:?}");
+    }
+    assert_eq!(device.save(FORM).await.unwrap().device_seq, 1);
+    assert_eq!(records("unread").await.len(), 1);
+    assert_eq!(
+        device.save(FORM).await.unwrap().device_seq,
+        2,
+        "the next person of that name is another lead"
+    );
 }
 
 #[wasm_bindgen_test]
@@ -307,6 +325,15 @@ async fn until(device: &Device, statuses: &Rc<RefCell<Vec<Value>>>, wanted: fn(&
         return () => { IDBObjectStore.prototype.put = put; };
     }
 
+    export function breakReading(storeName) {
+        const get = IDBObjectStore.prototype.get;
+        IDBObjectStore.prototype.get = function (...args) {
+            if (this.name === storeName) throw new DOMException('the storage process died', 'UnknownError');
+            return get.apply(this, args);
+        };
+        return () => { IDBObjectStore.prototype.get = get; };
+    }
+
     export class PageNetwork {
         constructor() {
             this.requests = [];
@@ -337,6 +364,8 @@ async fn until(device: &Device, statuses: &Rc<RefCell<Vec<Value>>>, wanted: fn(&
 extern "C" {
     #[wasm_bindgen(js_name = fillDisk)]
     fn fill_disk(store: &str) -> Function;
+    #[wasm_bindgen(js_name = breakReading)]
+    fn break_reading(store: &str) -> Function;
 
     type PageNetwork;
     #[wasm_bindgen(constructor)]
@@ -349,16 +378,22 @@ extern "C" {
     fn restore(this: &PageNetwork);
 }
 
-/// A quota that is used up, as `put` of one store feels it: the second write of a Save's transaction.
-struct FullDisk(Function);
+/// A disk in trouble, until it is dropped.
+struct Fault(Function);
 
-impl FullDisk {
-    fn from_now_on(store: &str) -> Self {
+impl Fault {
+    /// A quota that is used up, as `put` of one store feels it: the second write of a Save's transaction.
+    fn full_disk(store: &str) -> Self {
         Self(fill_disk(store))
+    }
+
+    /// A store that can be written but not read, as when the browser's storage process dies after a commit.
+    fn unreadable(store: &str) -> Self {
+        Self(break_reading(store))
     }
 }
 
-impl Drop for FullDisk {
+impl Drop for Fault {
     fn drop(&mut self) {
         self.0.call0(&JsValue::UNDEFINED).unwrap();
     }

@@ -92,6 +92,9 @@ impl Entry {
         if self.operator.as_ref().is_some_and(|name| name.chars().nth(Self::MAX_OPERATOR_CHARS).is_some()) {
             errors.push(FieldError::new("operator", ErrorCode::TooLong));
         }
+        if i64::try_from(self.device_seq).is_err() {
+            errors.push(FieldError::new("deviceSeq", ErrorCode::Malformed).with_detail("at most 2^63 - 1"));
+        }
         if self.consents.len() > Self::MAX_CONSENTS {
             errors.push(FieldError::new("consents", ErrorCode::TooLong));
         }

@@ -235,7 +235,7 @@ mod tests {
     fn every_broken_rule_is_named_with_its_field() {
         use ErrorCode::{Malformed, Required, TooLong, UnstorableText};
         type Change = fn(&mut serde_json::Value);
-        let cases: [(Change, &str, ErrorCode); 13] = [
+        let cases: [(Change, &str, ErrorCode); 14] = [
             (|entry| entry["consents"] = serde_json::json!([]), "consents.terms", Required),
             (|entry| entry["contact"]["email"] = "anna@".into(), "email", Malformed),
             (|entry| entry["contact"]["phone"] = "12".into(), "phone", Malformed),
@@ -247,6 +247,7 @@ mod tests {
             (|entry| entry["version"] = 0.into(), "version", Malformed),
             (|entry| entry["version"] = 2.into(), "version", Malformed),
             (|entry| entry["deviceSeq"] = (-1).into(), "deviceSeq", Malformed),
+            (|entry| entry["deviceSeq"] = u64::MAX.into(), "deviceSeq", Malformed),
             (|entry| entry["operator"] = "x".repeat(300).into(), "operator", TooLong),
             (|entry| drop(entry.as_object_mut().unwrap().remove("kind")), "kind", Required),
         ];

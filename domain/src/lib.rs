@@ -46,13 +46,10 @@ pub use lead::{LEAD_STREAM, Lead, LeadCommand, LeadError, LeadEvent};
 pub use name::PersonName;
 pub use phone::Phone;
 pub use raw::{Digest, MAX_ENTRY_BYTES, MAX_ENTRY_DEPTH};
-pub use submission::{
-    Refusal, RefusalReason, SUBMISSION_STREAM, Submission, SubmissionCommand, SubmissionError,
-    SubmissionEvent,
-};
+pub use submission::{Refusal, RefusalReason, SUBMISSION_STREAM, SubmissionEvent};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verdict::{EntryResult, Verdict};
 pub use wire::{
-    ErasuresAnswer, Lineage, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, Receipt, STORE_ID_HEADER, StoreState,
-    SyncRequest, SyncResponse, Tier,
+    ErasuresAnswer, Lineage, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Receipt,
+    STORE_ID_HEADER, StoreState, SyncRequest, SyncResponse, Tier,
 };

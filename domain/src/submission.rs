@@ -1,6 +1,6 @@
-//! The aggregate of one refused submission: what a store could not take, kept whole.
+//! Refused submissions: what a store could not take, kept whole.
 //!
-//! The stream is `submission/<digest of the raw entry>`, so that sending the same thing again records it
+//! Nothing is decided here, so there is no aggregate, only its event. The stream is `submission/<digest of the raw entry>`, so that sending the same thing again records it
 //! once.
 
 use std::fmt;
@@ -11,19 +11,6 @@ use crate::{Digest, FieldError, Verdict};
 
 /// Aggregate type of the streams that hold refused submissions.
 pub const SUBMISSION_STREAM: &str = "submission";
-
-/// Whether this submission has been recorded.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Submission {
-    recorded: bool,
-}
-
-/// What a store can do with an entry that it will not take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SubmissionCommand {
-    /// Record the refusal.
-    Refuse(Refusal),
-}
 
 /// What happened to a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,14 +52,6 @@ pub enum RefusalReason {
     Unsupported,
 }
 
-/// Why a command was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SubmissionError {
-    /// It has been recorded before.
-    #[error("this submission was recorded already")]
-    AlreadyRecorded,
-}
-
 impl RefusalReason {
     /// The verdict that the sender gets.
     pub const fn verdict(self) -> Verdict {
@@ -103,28 +82,6 @@ impl SubmissionEvent {
     pub const FORM_VERSION: &'static str = "1";
 }
 
-impl Submission {
-    /// Decides what happens.
-    ///
-    /// # Errors
-    /// [`SubmissionError::AlreadyRecorded`], which is harmless: the submission is kept.
-    pub fn decide(&self, command: SubmissionCommand) -> Result<SubmissionEvent, SubmissionError> {
-        let SubmissionCommand::Refuse(refusal) = command;
-        if self.recorded {
-            Err(SubmissionError::AlreadyRecorded)
-        } else {
-            Ok(SubmissionEvent::Refused(refusal))
-        }
-    }
-
-    /// Applies an event of this submission's stream.
-    pub fn evolve(&mut self, event: SubmissionEvent) {
-        match event {
-            SubmissionEvent::Refused(_) => self.recorded = true,
-        }
-    }
-}
-
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refusal")
@@ -133,46 +90,5 @@ impl fmt::Debug for Refusal {
             .field("reason", &self.reason)
             .field("errors", &self.errors)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "aggregates")]
-mod aggregate {
-    use cqrs_es::event_sink::EventSink;
-    use cqrs_es::{Aggregate, DomainEvent};
-
-    use super::{SUBMISSION_STREAM, Submission, SubmissionCommand, SubmissionError, SubmissionEvent};
-
-    impl DomainEvent for SubmissionEvent {
-        fn event_type(&self) -> String {
-            self.name().to_owned()
-        }
-
-        fn event_version(&self) -> String {
-            Self::FORM_VERSION.to_owned()
-        }
-    }
-
-    impl Aggregate for Submission {
-        const TYPE: &'static str = SUBMISSION_STREAM;
-        type Command = SubmissionCommand;
-        type Event = SubmissionEvent;
-        type Error = SubmissionError;
-        type Services = ();
-
-        async fn handle(
-            &mut self,
-            command: SubmissionCommand,
-            (): &(),
-            sink: &EventSink<Self>,
-        ) -> Result<(), SubmissionError> {
-            let event = self.decide(command)?;
-            sink.write(event, self).await;
-            Ok(())
-        }
-
-        fn apply(&mut self, event: SubmissionEvent) {
-            self.evolve(event);
-        }
     }
 }

@@ -61,7 +61,7 @@ pub struct EntryResult {
     /// The lead that this counts as, for people: its own position, or that of the lead that holds the e-mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_id: Option<u64>,
-    /// The lead that holds the e-mail, with `duplicate_email`.
+    /// The other lead that holds the e-mail, with `duplicate_email`, and with `duplicate` when it is sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing: Option<ClientId>,
     /// What is wrong, with `invalid`.

@@ -10,6 +10,10 @@ use crate::{AppendId, ClientId, DeviceId, EntryResult, StoreId};
 /// Most entries in one request; more is answered 413, and the sender halves.
 pub const MAX_BATCH_ENTRIES: usize = 1_000;
 
+/// Largest entry that a store keeps at all, even as refused, in bytes; a request with a larger one is answered
+/// 413. No form makes one, and whoever reads the log reads many events at once.
+pub const MAX_KEPT_ENTRY_BYTES: usize = 64 * 1024;
+
 /// Largest request body, in bytes after decompression; more is answered 413, and the sender halves.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 

@@ -13,13 +13,14 @@ pub(crate) async fn park(
     page: &[RecordedEvent],
     unfoldable: &[Unfoldable],
 ) -> Result<(), sqlx::Error> {
-    // Poison is rare: one statement each is quick enough.
+    // Poison is rare: one statement each is quick enough. A projection that is folded again meets it again.
     for Unfoldable { place, poison } in unfoldable {
         let Some(event) = page.get(*place) else { continue };
         sqlx::query(
             "INSERT INTO parked_events
                  (projection, version, position, aggregate_type, aggregate_id, sequence, reason)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT DO NOTHING",
         )
         .bind(projection.name)
         .bind(projection.version)

@@ -30,7 +30,8 @@ pub struct RunnerOptions {
     /// How long events gather after a page that was not full. Bounds what the projections cost while leads come
     /// in one by one, and is how far behind they then may be.
     pub gather: Duration,
-    /// Most events of one step. An event has at most 16 KiB, so this bounds the memory.
+    /// Most events of one step. A lead has at most 16 KiB and a refusal about four times that, so this
+    /// bounds the memory.
     pub page_events: u32,
 }
 

@@ -47,6 +47,11 @@ test('switching the language keeps what was typed', async () => {
 
 test('the service worker leaves the server\'s routes and every upload alone', async () => {
   await openReady(page, server.url);
+  for (const path of ['/docs/', '/api/health', '/openapi.json']) {
+    await page.goto(server.url + path);
+    assert.equal(await page.locator('#app').count(), 0, `${path} shows the form`);
+  }
+  await openReady(page, server.url);
   await page.context().setOffline(true);
   try {
     const reached = await page.evaluate(() =>

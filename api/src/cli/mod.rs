@@ -1,4 +1,5 @@
-//! The command line. One module per command; every flag has a twin in the environment.
+//! The command line. One module per command; every flag about where and how to run has a twin in the
+//! environment.
 
 mod export;
 mod openapi;

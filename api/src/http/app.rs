@@ -67,5 +67,5 @@ fn hex(bytes: &[u8]) -> String {
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Leadlog</title>\
 <h1>The server runs, but the app is not in it</h1>\
 <p>This program was built before the app was. Run <code>cargo xtask up</code>, which builds both, \
-or <code>cargo xtask pwa</code> and then <code>cargo build --release</code>.</p>\
+or <code>cargo xtask wasm</code>, <code>cargo xtask pwa</code> and then <code>cargo build --release</code>.</p>\
 <p>The routes work: see <a href=\"/docs/\">/docs</a>.</p></html>";

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, post};
 use domain::{
-    DeviceId, ErasuresAnswer, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, Receipt, SyncRequest,
-    SyncResponse,
+    DeviceId, ErasuresAnswer, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Receipt,
+    SyncRequest, SyncResponse,
 };
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
@@ -102,5 +102,10 @@ fn parse(body: &[u8]) -> Result<SyncRequest<'_>, Problem> {
         )),
         false => Problem::not_json("savedThrough or erasuresAfter is larger than any position."),
     })?;
-    Ok(sync)
+    match sync.entries.iter().position(|entry| entry.get().len() > MAX_KEPT_ENTRY_BYTES) {
+        None => Ok(sync),
+        Some(index) => Err(Problem::too_large(format!(
+            "The entry with index {index} has more than {MAX_KEPT_ENTRY_BYTES} bytes. Send the others without it."
+        ))),
+    }
 }

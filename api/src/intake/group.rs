@@ -1,6 +1,7 @@
 //! The group commit: one task that appends everything that is waiting, in one transaction.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use domain::Receipt;
 use event_store::{AppendError, Appended, NewEvent};
@@ -16,6 +17,10 @@ const MAX_WAITING_REQUESTS: usize = 4_096;
 /// A group takes no further request once it has this many events. It bounds the time that the head is locked;
 /// one large request may go over it.
 const MAX_GROUP_EVENTS: usize = 1_000;
+
+/// A group that takes longer hangs on a connection that is gone without a word. Shorter than what a request
+/// waits, so that the requests of the group are answered.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What became of one event.
 #[derive(Debug, Clone)]
@@ -105,6 +110,10 @@ struct Written {
 
 impl Group {
     fn take(&mut self, mut request: Request) {
+        // Nobody waits for it any more; whoever sent it will send it again.
+        if request.answer.is_closed() {
+            return;
+        }
         self.requests.push(Share {
             events: request.events.len(),
             shows_receipt: request.receipt.is_some(),
@@ -173,8 +182,16 @@ impl Writer {
     }
 }
 
-/// Looks for the receipts before anything is added, then appends.
+/// Records the group, or gives up on the connection.
 async fn record(db: &mut PgConnection, group: &Group) -> Result<Written, sqlx::Error> {
+    tokio::time::timeout(WRITE_TIMEOUT, look_and_append(db, group)).await.unwrap_or_else(|_| {
+        let waited = format!("a group took over {} s", WRITE_TIMEOUT.as_secs());
+        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, waited)))
+    })
+}
+
+/// Looks for the receipts before anything is added, then appends.
+async fn look_and_append(db: &mut PgConnection, group: &Group) -> Result<Written, sqlx::Error> {
     let holds_receipts = match group.receipts.as_slice() {
         [] => Vec::new(),
         receipts => event_store::holds_receipts(&mut *db, receipts).await?,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use domain::{ErrorCode, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, Verdict};
+use domain::{ErrorCode, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Verdict};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -51,6 +51,8 @@ async fn a_body_over_the_limit_is_refused_so_that_the_sender_halves_it() {
     let bomb = gzip(&vec![b' '; 100 * 1024 * 1024]);
     assert!(bomb.len() < 200_000);
     assert_problem(&server.post_encoded(bomb, Some("gzip")).await, 413, "too-large");
+    let huge = lead_with(1, |lead| lead["unknown"] = "x".repeat(MAX_KEPT_ENTRY_BYTES).into());
+    assert_problem(&server.post(json!({ "entries": [lead(2), huge] }).to_string()).await, 413, "too-large");
     let too_many: Vec<Value> = (0..=MAX_BATCH_ENTRIES).map(|_| json!({})).collect();
     assert_problem(&server.post(json!({ "entries": too_many }).to_string()).await, 413, "too-large");
 }

@@ -24,7 +24,7 @@ use crate::json;
 /// Where entries are sent, after the base URL.
 const SYNC_ROUTE: &str = "/api/leads/sync";
 
-/// Why a Save did not happen. Nothing was stored, and the text must stay in the form.
+/// Why a Save did not happen. The text must stay in the form.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SaveError {
     /// What was typed breaks rules.
@@ -63,6 +63,9 @@ pub struct Device {
     status: RefCell<Option<String>>,
     /// Resolvers of the promises of those who asked for a sync.
     waiting: RefCell<Vec<Function>>,
+    /// A Save that failed, with its form: whether it reached the disk after all is not known. Saving that form
+    /// again is the same lead, so that it cannot become two.
+    unsettled: RefCell<Option<(String, Capture)>>,
     timer: Timer,
     signals: OnceCell<Signals>,
     send_lock: SendLock,
@@ -92,6 +95,7 @@ impl Device {
             subscribers: RefCell::default(),
             status: RefCell::default(),
             waiting: RefCell::default(),
+            unsettled: RefCell::default(),
             timer: Timer::new(device.clone()),
             signals: OnceCell::new(),
             send_lock: SendLock::default(),
@@ -120,14 +124,27 @@ impl Device {
     /// Saves a lead. Resolves when it is durable; never waits for the network or for the engine.
     ///
     /// # Errors
-    /// [`SaveError`]; then nothing was stored.
+    /// [`SaveError`]; the text must stay in the form. After [`SaveError::Invalid`] nothing was stored; after
+    /// [`SaveError::Storage`] that is not known, and saving the same form again is the same lead.
     pub async fn save(self: &Rc<Self>, form_json: &str) -> Result<EntryRecord, SaveError> {
         let moment = clock::moment();
-        let client_id =
-            clock::new_client_id(moment.unix_ms).map_err(|error| StorageError::from_js(&error))?;
-        let capture = Capture::new(&self.campaign, form_json, client_id, self.device_id.clone(), moment)
-            .map_err(SaveError::Invalid)?;
-        let record = self.db.save(&capture, moment.unix_ms).await?;
+        let failed = self.unsettled.take().filter(|(form, _)| form == form_json);
+        let capture = match failed {
+            Some((_, capture)) => capture,
+            None => {
+                let client_id =
+                    clock::new_client_id(moment.unix_ms).map_err(|error| StorageError::from_js(&error))?;
+                Capture::new(&self.campaign, form_json, client_id, self.device_id.clone(), moment)
+                    .map_err(SaveError::Invalid)?
+            }
+        };
+        let record = match self.db.save(&capture, moment.unix_ms).await {
+            Ok(record) => record,
+            Err(error) => {
+                *self.unsettled.borrow_mut() = Some((form_json.to_owned(), capture));
+                return Err(error.into());
+            }
+        };
         self.tell_tabs(&Records { entries: vec![record.clone()], ..Records::default() });
         self.look_around();
         self.tell(Input::Saved(record.clone()));

@@ -65,7 +65,8 @@ impl OutboxDb {
     /// it (CAP-2, invariant 1).
     ///
     /// # Errors
-    /// When it could not be written; then nothing of it was written.
+    /// When it could not be written, or not be read back: whether it is on the disk is then not known. Saving the
+    /// same capture again is harmless.
     pub async fn save(&self, capture: &Capture, saved_at: i64) -> Result<EntryRecord, StorageError> {
         let saved = match self.write(capture, saved_at).await {
             // The browser has closed the connection under us: once more on a fresh one. If the first
@@ -76,14 +77,24 @@ impl OutboxDb {
             }
             written => written?,
         };
-        let transaction = self.connection.begin(&[ENTRIES], Mode::Read).await?;
-        let found = transaction.store(ENTRIES)?.get(&key(saved.device_seq));
-        let found: Option<EntryRecord> = read(&transaction.run(found).await?);
+        let found = match self.read_entry(saved.device_seq).await {
+            Err(StorageError::Closed(_)) => {
+                self.connection.forget();
+                self.read_entry(saved.device_seq).await?
+            }
+            found => found?,
+        };
         if found.as_ref() == Some(&saved) {
             Ok(saved)
         } else {
             Err(StorageError::NotReadBack(saved.device_seq))
         }
+    }
+
+    async fn read_entry(&self, device_seq: u64) -> Result<Option<EntryRecord>, StorageError> {
+        let transaction = self.connection.begin(&[ENTRIES], Mode::Read).await?;
+        let found = transaction.store(ENTRIES)?.get(&key(device_seq));
+        Ok(read(&transaction.run(found).await?))
     }
 
     async fn write(&self, capture: &Capture, saved_at: i64) -> Result<EntryRecord, StorageError> {
@@ -209,8 +220,11 @@ async fn read_store<T: DeserializeOwned>(
         }
         let last = js_sys::Reflect::get(&page.get(page.length() - 1), &"deviceSeq".into());
         after = last.map_err(|error| StorageError::from_js(&error))?;
+        let length = page.length() as usize;
         let page = text(&page).unwrap_or_default();
         let lines: Vec<Raw<'_>> = json::read(&page).unwrap_or_default();
+        // What cannot even be listed is there all the same, and must not make the dot green.
+        unreadable += length - lines.len().min(length);
         for line in lines {
             match json::read(line.text()) {
                 Ok(record) => records.push(record),
