@@ -41,6 +41,17 @@ impl ContactFields {
         }
     }
 
+    /// These fields, and where one is missing that of `other`.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        Self {
+            first_name: self.first_name.or_else(|| other.first_name.clone()),
+            last_name: self.last_name.or_else(|| other.last_name.clone()),
+            email: self.email.or_else(|| other.email.clone()),
+            phone: self.phone.or_else(|| other.phone.clone()),
+        }
+    }
+
     /// Whether something was typed into the field with this id.
     pub fn is_given(&self, field: &str) -> bool {
         self.get(field).is_some_and(|typed| !typed.trim().is_empty())

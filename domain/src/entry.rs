@@ -45,6 +45,8 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Highest version of a lead, so that every version fits a 32-bit column.
+    pub const MAX_VERSION: u32 = i32::MAX.cast_unsigned();
     /// Longest name of an operator, in characters.
     pub const MAX_OPERATOR_CHARS: usize = 200;
     /// Most consents that one lead can carry.
@@ -58,7 +60,7 @@ impl Entry {
     /// # Errors
     /// Every rule that is broken.
     pub fn check(&self, campaigns: &dyn Campaigns) -> Result<Contact, Vec<FieldError>> {
-        let mut errors = self.check_frame();
+        let mut errors = self.check_frame().err().unwrap_or_default();
         let contact = match campaigns.version(&self.campaign_id, self.campaign_version) {
             Some(campaign) => campaign.check(&self.form()),
             None => {
@@ -86,8 +88,11 @@ impl Entry {
         }
     }
 
-    /// The rules that hold under every campaign.
-    fn check_frame(&self) -> Vec<FieldError> {
+    /// Checks the rules that hold under every campaign and for every kind of entry.
+    ///
+    /// # Errors
+    /// Every rule that is broken.
+    pub(crate) fn check_frame(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         if self.operator.as_ref().is_some_and(|name| name.chars().nth(Self::MAX_OPERATOR_CHARS).is_some()) {
             errors.push(FieldError::new("operator", ErrorCode::TooLong));
@@ -102,6 +107,6 @@ impl Entry {
         if self.consents.iter().any(|grant| too_long(&grant.id) || too_long(&grant.language)) {
             errors.push(FieldError::new("consents", ErrorCode::TooLong));
         }
-        errors
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }

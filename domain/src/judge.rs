@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::raw::{Digest, check_storable};
 use crate::submission::{Refusal, RefusalReason};
-use crate::{Campaigns, EmailKey, Entry, ErrorCode, FieldError, Lead, LeadCommand, LeadEvent, Timestamp};
+use crate::{Campaigns, EmailKey, Entry, ErrorCode, FieldError, LeadEvent, Timestamp};
 
 /// How far ahead of the store's clock a capture may claim to be before it is flagged, in seconds.
 pub const CLOCK_TOLERANCE_SECONDS: i64 = 300;
@@ -69,6 +69,10 @@ struct Label<'a> {
     client_id: Option<&'a RawValue>,
     #[serde(borrow)]
     version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    device_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    device_seq: Option<&'a RawValue>,
 }
 
 /// Judges one entry as received.
@@ -81,6 +85,8 @@ pub fn judge(raw: &RawValue, campaigns: &dyn Campaigns, received_at: Timestamp) 
         Judgement::Refused(Box::new(Refusal {
             client_id: read(label.client_id).map(|id: String| id.chars().take(64).collect()),
             version: read(label.version),
+            device_id: read(label.device_id),
+            device_seq: read(label.device_seq),
             reason,
             errors,
             raw: raw.to_owned(),
@@ -89,25 +95,27 @@ pub fn judge(raw: &RawValue, campaigns: &dyn Campaigns, received_at: Timestamp) 
     if let Err(error) = check_storable(raw) {
         return refuse(RefusalReason::Invalid, vec![error]);
     }
-    match read::<String>(label.kind) {
-        Some(kind) if LeadEvent::KINDS.contains(&kind.as_str()) => {}
+    let wrap = match read::<String>(label.kind).as_deref() {
+        Some("captured") => LeadEvent::Captured,
+        Some("corrected") => LeadEvent::Corrected,
+        Some("voided") => LeadEvent::Voided,
         // A kind that this program does not know is a newer program's; what it means is not ours to refuse.
         Some(_) => return refuse(RefusalReason::Unsupported, Vec::new()),
         None => return refuse(RefusalReason::Invalid, vec![FieldError::new("kind", ErrorCode::Required)]),
-    }
-    let entry = match parse(raw) {
-        Ok(entry) => entry,
+    };
+    let event = match parse(raw) {
+        Ok(entry) => wrap(entry),
         Err(error) => return refuse(RefusalReason::Invalid, vec![error]),
     };
-    let mut flags = flags(&entry, campaigns, received_at);
-    flags.sort_unstable();
-    match Lead::default().decide(LeadCommand::Capture(entry), campaigns) {
-        Ok(event) => {
-            let email = event.entry().email_key();
-            Judgement::Accepted(Box::new(Accepted { event, digest: Digest::of(raw), email, flags }))
-        }
-        Err(refused) => refuse(RefusalReason::Invalid, refused.into_errors()),
+    // Whether the version before is here is for the log to say, under its lock.
+    if let Err(errors) = event.check(campaigns) {
+        return refuse(RefusalReason::Invalid, errors);
     }
+    let mut flags = flags(event.entry(), campaigns, received_at);
+    flags.sort_unstable();
+    // Who takes a lead back claims nothing.
+    let email = if event.is_void() { None } else { event.entry().email_key() };
+    Judgement::Accepted(Box::new(Accepted { event, digest: Digest::of(raw), email, flags }))
 }
 
 fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
@@ -235,7 +243,7 @@ mod tests {
     fn every_broken_rule_is_named_with_its_field() {
         use ErrorCode::{Malformed, Required, TooLong, UnstorableText};
         type Change = fn(&mut serde_json::Value);
-        let cases: [(Change, &str, ErrorCode); 14] = [
+        let cases: [(Change, &str, ErrorCode); 16] = [
             (|entry| entry["consents"] = serde_json::json!([]), "consents.terms", Required),
             (|entry| entry["contact"]["email"] = "anna@".into(), "email", Malformed),
             (|entry| entry["contact"]["phone"] = "12".into(), "phone", Malformed),
@@ -246,6 +254,8 @@ mod tests {
             (|entry| entry["clientId"] = "1".into(), "clientId", Malformed),
             (|entry| entry["version"] = 0.into(), "version", Malformed),
             (|entry| entry["version"] = 2.into(), "version", Malformed),
+            (|entry| entry["kind"] = "corrected".into(), "version", Malformed),
+            (|entry| entry["kind"] = "voided".into(), "version", Malformed),
             (|entry| entry["deviceSeq"] = (-1).into(), "deviceSeq", Malformed),
             (|entry| entry["deviceSeq"] = u64::MAX.into(), "deviceSeq", Malformed),
             (|entry| entry["operator"] = "x".repeat(300).into(), "operator", TooLong),
@@ -254,6 +264,16 @@ mod tests {
         for (change, field, code) in cases {
             assert_eq!(errors(judge_with(change)), [(field.to_owned(), code)], "{field}");
         }
+    }
+
+    #[test]
+    fn a_void_needs_no_valid_contact_and_claims_no_address() {
+        let void = accepted(judge_with(|entry| {
+            entry["kind"] = "voided".into();
+            entry["version"] = 2.into();
+            entry["consents"] = serde_json::json!([]);
+        }));
+        assert_eq!((void.event.name(), void.email), ("LeadVoided", None));
     }
 
     #[test]

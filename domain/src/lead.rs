@@ -1,7 +1,10 @@
 //! The aggregate of one lead as its device says it: version 1, 2, 3, each complete.
 //!
 //! The stream `lead/<clientId>` has one writer, the device that made the lead. What the office does later
-//! goes to a stream of its own, so nothing is ever merged.
+//! goes to a stream of its own ([`crate::FollowUp`]), so nothing is ever merged.
+//!
+//! A version that was refused stands in no lead's stream, and the fix of it is the next version. So the
+//! versions of a stream rise, but may leave one out.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +13,11 @@ use crate::{Campaigns, Entry, ErrorCode, FieldError};
 /// Aggregate type of the streams that hold leads.
 pub const LEAD_STREAM: &str = "lead";
 
-/// The state of one lead: how many versions there are, and the newest.
+/// The state of one lead: the newest version, and whether it was taken back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lead {
     newest: Option<Entry>,
+    is_voided: bool,
 }
 
 /// What a device can do with a lead.
@@ -21,6 +25,10 @@ pub struct Lead {
 pub enum LeadCommand {
     /// Record a new lead.
     Capture(Entry),
+    /// Replace it by a later version.
+    Correct(Entry),
+    /// Take it back.
+    Void(Entry),
 }
 
 /// What happened to a lead. Serialized it *is* the entry of the wire, so a store keeps the bytes as
@@ -29,16 +37,20 @@ pub enum LeadCommand {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LeadEvent {
-    /// A hostess saved a new lead.
+    /// A hostess saved a new lead: version 1.
     Captured(Entry),
+    /// She changed it: version 2 and up. Also what brings a lead back that was taken back.
+    Corrected(Entry),
+    /// She took it back: version 2 and up.
+    Voided(Entry),
 }
 
 /// Why a command was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LeadError {
-    /// The stream has a capture already; a change is the next version, not another capture.
-    #[error("this lead was captured already, in version {newest}")]
-    AlreadyCaptured {
+    /// The stream has this version, or a later one, already.
+    #[error("this lead is recorded already, in version {newest}")]
+    AlreadyRecorded {
         /// The newest version.
         newest: u32,
     },
@@ -56,21 +68,33 @@ impl LeadError {
     pub fn into_errors(self) -> Vec<FieldError> {
         match self {
             Self::Invalid(errors) => errors,
-            error @ Self::AlreadyCaptured { .. } => {
+            error @ Self::AlreadyRecorded { .. } => {
                 vec![FieldError::new("version", ErrorCode::Malformed).with_detail(error.to_string())]
             }
         }
     }
 }
 
+impl LeadCommand {
+    fn into_event(self) -> LeadEvent {
+        match self {
+            Self::Capture(entry) => LeadEvent::Captured(entry),
+            Self::Correct(entry) => LeadEvent::Corrected(entry),
+            Self::Void(entry) => LeadEvent::Voided(entry),
+        }
+    }
+}
+
 impl LeadEvent {
     /// The kinds that this program understands.
-    pub const KINDS: [&'static str; 1] = ["captured"];
+    pub const KINDS: [&'static str; 3] = ["captured", "corrected", "voided"];
 
     /// Name of the event in the log.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Captured(_) => "LeadCaptured",
+            Self::Corrected(_) => "LeadCorrected",
+            Self::Voided(_) => "LeadVoided",
         }
     }
 
@@ -80,7 +104,43 @@ impl LeadEvent {
     /// The lead as it stands after this event.
     pub const fn entry(&self) -> &Entry {
         match self {
-            Self::Captured(entry) => entry,
+            Self::Captured(entry) | Self::Corrected(entry) | Self::Voided(entry) => entry,
+        }
+    }
+
+    /// The lead as it stands after this event.
+    pub fn into_entry(self) -> Entry {
+        match self {
+            Self::Captured(entry) | Self::Corrected(entry) | Self::Voided(entry) => entry,
+        }
+    }
+
+    /// Whether the lead was taken back.
+    pub const fn is_void(&self) -> bool {
+        matches!(self, Self::Voided(_))
+    }
+
+    /// Judges the entry alone, whatever the stream holds. A void is judged by its frame only: nobody must be
+    /// kept from taking back what was typed wrong.
+    ///
+    /// # Errors
+    /// Every rule that is broken.
+    pub fn check(&self, campaigns: &dyn Campaigns) -> Result<(), Vec<FieldError>> {
+        let (version, expected) = (self.entry().version, self.expected_versions());
+        if !expected.0.contains(&version) {
+            return Err(vec![FieldError::new("version", ErrorCode::Malformed).with_detail(expected.1)]);
+        }
+        match self {
+            Self::Captured(entry) | Self::Corrected(entry) => entry.check(campaigns).map(drop),
+            Self::Voided(entry) => entry.check_frame(),
+        }
+    }
+
+    const fn expected_versions(&self) -> (std::ops::RangeInclusive<u32>, &'static str) {
+        match self {
+            Self::Captured(_) => (1..=1, "a capture is version 1"),
+            Self::Corrected(_) => (2..=Entry::MAX_VERSION, "a correction is version 2 and up"),
+            Self::Voided(_) => (2..=Entry::MAX_VERSION, "a void is version 2 and up"),
         }
     }
 }
@@ -91,29 +151,28 @@ impl Lead {
         self.newest.as_ref()
     }
 
+    /// Whether the newest version takes the lead back.
+    pub const fn is_voided(&self) -> bool {
+        self.is_voided
+    }
+
     /// Decides what happens. Pure: the same state, command and campaigns give the same event.
     ///
     /// # Errors
     /// [`LeadError`] when the command cannot be obeyed.
     pub fn decide(&self, command: LeadCommand, campaigns: &dyn Campaigns) -> Result<LeadEvent, LeadError> {
-        let LeadCommand::Capture(entry) = command;
-        if let Some(newest) = &self.newest {
-            return Err(LeadError::AlreadyCaptured { newest: newest.version });
+        let event = command.into_event();
+        if let Some(newest) = self.newest.as_ref().filter(|newest| newest.version >= event.entry().version) {
+            return Err(LeadError::AlreadyRecorded { newest: newest.version });
         }
-        if entry.version != 1 {
-            let error =
-                FieldError::new("version", ErrorCode::Malformed).with_detail("a capture is version 1");
-            return Err(LeadError::Invalid(vec![error]));
-        }
-        entry.check(campaigns).map_err(LeadError::Invalid)?;
-        Ok(LeadEvent::Captured(entry))
+        event.check(campaigns).map_err(LeadError::Invalid)?;
+        Ok(event)
     }
 
     /// Applies an event of this lead's stream.
     pub fn evolve(&mut self, event: LeadEvent) {
-        match event {
-            LeadEvent::Captured(entry) => self.newest = Some(entry),
-        }
+        self.is_voided = event.is_void();
+        self.newest = Some(event.into_entry());
     }
 }
 
@@ -216,13 +275,44 @@ mod tests {
         lead()
             .given(vec![LeadEvent::Captured(entry())])
             .when(LeadCommand::Capture(other))
-            .then_expect_error(LeadError::AlreadyCaptured { newest: 1 });
+            .then_expect_error(LeadError::AlreadyRecorded { newest: 1 });
     }
 
     #[test]
     fn given_nothing_when_captured_without_the_required_consent_then_it_is_refused() {
         let without = Entry { consents: Vec::new(), ..entry() };
         lead().given_no_previous_events().when(LeadCommand::Capture(without)).then_expect_error(
+            LeadError::Invalid(vec![FieldError::new("consents.terms", ErrorCode::Required)]),
+        );
+    }
+
+    #[test]
+    fn given_a_lead_when_corrected_and_voided_then_each_is_the_next_version() {
+        let version = |version| Entry { version, ..entry() };
+        let captured = vec![LeadEvent::Captured(entry())];
+        lead()
+            .given(captured.clone())
+            .when(LeadCommand::Correct(version(2)))
+            .then_expect_events(vec![LeadEvent::Corrected(version(2))]);
+        lead()
+            .given(captured.clone())
+            .when(LeadCommand::Void(Entry { consents: Vec::new(), ..version(2) }))
+            .then_expect_events(vec![LeadEvent::Voided(Entry { consents: Vec::new(), ..version(2) })]);
+        // Version 2 was refused; the fix of it is version 3.
+        lead()
+            .given(captured)
+            .when(LeadCommand::Correct(version(3)))
+            .then_expect_events(vec![LeadEvent::Corrected(version(3))]);
+        lead()
+            .given(vec![LeadEvent::Captured(entry()), LeadEvent::Voided(version(2))])
+            .when(LeadCommand::Correct(version(2)))
+            .then_expect_error(LeadError::AlreadyRecorded { newest: 2 });
+    }
+
+    #[test]
+    fn a_correction_obeys_the_rules_of_a_capture() {
+        let bad = Entry { version: 2, consents: Vec::new(), ..entry() };
+        lead().given(vec![LeadEvent::Captured(entry())]).when(LeadCommand::Correct(bad)).then_expect_error(
             LeadError::Invalid(vec![FieldError::new("consents.terms", ErrorCode::Required)]),
         );
     }

@@ -9,17 +9,20 @@
 //! 1. The device checks what was typed: [`Campaign::check`] over a [`LeadForm`], errors as [`FieldError`].
 //! 2. It freezes the lead as an [`Entry`], the unit of the wire, and keeps its bytes.
 //! 3. A store receives [`SyncRequest`] with the entries *as raw text* and asks [`judge`] about each.
-//! 4. [`Judgement`] is an event to append: a `LeadCaptured` or a `SubmissionRefused`. Nothing is dropped.
+//! 4. [`Judgement`] is an event to append: to the lead's stream, or a `SubmissionRefused`. Nothing is dropped.
 //! 5. The store answers with an [`EntryResult`] per entry.
 //!
 //! Types that hold personal data print redacted in `Debug` (invariant 12).
 
 mod campaign;
+mod cloud_verdict;
 mod consent;
 mod contact;
+mod device_report;
 mod email;
 mod entry;
 mod field_error;
+mod follow_up;
 mod ids;
 mod judge;
 mod lead;
@@ -35,21 +38,27 @@ pub use campaign::{
     Campaign, CampaignConsent, CampaignField, CampaignParseError, Campaigns, EmbeddedCampaigns,
     LocalizedText, PhonePlan, SHOOTOUT_2026,
 };
+pub use cloud_verdict::{CLOUD_VERDICT_STREAM, CloudVerdict, CloudVerdictEvent};
 pub use consent::ConsentGrant;
 pub use contact::{Contact, ContactFields, LeadForm};
+pub use device_report::{DEVICE_REPORT_STREAM, DeviceReport, DeviceReportEvent};
 pub use email::{Email, EmailKey};
 pub use entry::Entry;
 pub use field_error::{ErrorCode, FieldError};
+pub use follow_up::{
+    FOLLOW_UP_STREAM, FollowUp, FollowUpCommand, FollowUpError, FollowUpEvent, erased_entry,
+    erased_submission,
+};
 pub use ids::{AppendId, CampaignId, ClientId, DeviceId, IdError, StoreId};
 pub use judge::{Accepted, CLOCK_TOLERANCE_SECONDS, Flag, Judgement, judge};
 pub use lead::{LEAD_STREAM, Lead, LeadCommand, LeadError, LeadEvent};
 pub use name::PersonName;
 pub use phone::Phone;
 pub use raw::{Digest, MAX_ENTRY_BYTES, MAX_ENTRY_DEPTH};
-pub use submission::{Refusal, RefusalReason, SUBMISSION_STREAM, SubmissionEvent};
+pub use submission::{Refusal, RefusalReason, Release, ReleaseOutcome, SUBMISSION_STREAM, SubmissionEvent};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verdict::{EntryResult, Verdict};
 pub use wire::{
-    ErasuresAnswer, Lineage, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Receipt,
-    STORE_ID_HEADER, StoreState, SyncRequest, SyncResponse, Tier,
+    CloudVerdictsAnswer, ErasuresAnswer, Lineage, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES,
+    MAX_PAGE_ITEMS, Receipt, STORE_ID_HEADER, StoreState, SyncRequest, SyncResponse, TIER_HEADER, Tier,
 };

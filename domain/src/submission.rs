@@ -1,13 +1,13 @@
 //! Refused submissions: what a store could not take, kept whole.
 //!
-//! Nothing is decided here, so there is no aggregate, only its event. The stream is `submission/<digest of the raw entry>`, so that sending the same thing again records it
-//! once.
+//! Nothing is decided here, so there is no aggregate, only its events. The stream is `submission/<digest of
+//! the raw entry>`, so that sending the same thing again records it once.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, FieldError, Verdict};
+use crate::{Digest, FieldError, Timestamp, Verdict};
 
 /// Aggregate type of the streams that hold refused submissions.
 pub const SUBMISSION_STREAM: &str = "submission";
@@ -16,8 +16,33 @@ pub const SUBMISSION_STREAM: &str = "submission";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SubmissionEvent {
-    /// It was refused, and is kept.
+    /// It was refused, and is kept: sequence 1 of its stream.
     Refused(Refusal),
+    /// Somebody has dealt with it, and it leaves the quarantine: sequence 2.
+    Released(Release),
+}
+
+/// How a refused submission was dealt with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// Who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When, by the store's clock.
+    pub at: Timestamp,
+    /// What was done.
+    pub outcome: ReleaseOutcome,
+}
+
+/// What became of a released submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseOutcome {
+    /// Judged again by today's rules, it was recorded as a lead.
+    Recorded,
+    /// It is no lead, and was put aside.
+    Dismissed,
 }
 
 /// A refused entry with the reason. Prints redacted.
@@ -30,6 +55,12 @@ pub struct Refusal {
     /// The version that it says it is, as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// The installation that it says made it, as received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
+    /// Its sequence number there, as received: a number that was refused is not missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seq: Option<u64>,
     /// Why it was refused.
     pub reason: RefusalReason,
     /// Which rules it breaks, with `invalid`.
@@ -75,6 +106,7 @@ impl SubmissionEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Refused(_) => "SubmissionRefused",
+            Self::Released(_) => "SubmissionReleased",
         }
     }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{AppendId, ClientId, DeviceId, EntryResult, StoreId};
+use crate::{AppendId, ClientId, CloudVerdict, DeviceId, DeviceReport, EntryResult, StoreId};
 
 /// Most entries in one request; more is answered 413, and the sender halves.
 pub const MAX_BATCH_ENTRIES: usize = 1_000;
@@ -14,11 +14,17 @@ pub const MAX_BATCH_ENTRIES: usize = 1_000;
 /// 413. No form makes one, and whoever reads the log reads many events at once.
 pub const MAX_KEPT_ENTRY_BYTES: usize = 64 * 1024;
 
+/// Most erasures, and most verdicts of the cloud, in one answer; the cursor gets the rest with the next.
+pub const MAX_PAGE_ITEMS: usize = 500;
+
 /// Largest request body, in bytes after decompression; more is answered 413, and the sender halves.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// Response header of the health route that names the store, so that a captive portal cannot pass for it.
 pub const STORE_ID_HEADER: &str = "leadlog-store";
+
+/// Response header of the health route that says what the store is to its devices: `cloud` or `hub`.
+pub const TIER_HEADER: &str = "leadlog-tier";
 
 /// What a device (or a hub) sends. Entries stay raw text, because their bytes are what is kept.
 #[derive(Debug, Deserialize, Serialize)]
@@ -36,6 +42,12 @@ pub struct SyncRequest<'a> {
     /// Cursor over the store's erasures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasures_after: Option<u64>,
+    /// Cursor over what a hub knows of the cloud's verdicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_verdicts_after: Option<u64>,
+    /// Of a hub that relays: what devices have told it about themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<DeviceReport>,
     /// The entries.
     #[serde(borrow)]
     pub entries: Vec<&'a RawValue>,
@@ -65,6 +77,10 @@ pub struct SyncResponse {
     pub lineage: Lineage,
     /// People who were erased since the sender's cursor.
     pub erasures: ErasuresAnswer,
+    /// Of a hub: what the cloud said, after the sender's cursor. `relayedThrough` never covers an entry whose
+    /// refusal is neither in here nor before the cursor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_verdicts: Option<CloudVerdictsAnswer>,
     /// One result per entry, in the order of the request.
     pub results: Vec<EntryResult>,
 }
@@ -99,6 +115,16 @@ pub enum Tier {
     Hub,
 }
 
+impl Tier {
+    /// The tier as it stands on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cloud => "cloud",
+            Self::Hub => "hub",
+        }
+    }
+}
+
 /// Whether a store still has its history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -108,6 +134,17 @@ pub enum Lineage {
     Intact,
     /// History was lost: every receipt of this store is void.
     Lost,
+}
+
+/// The cloud's verdicts that a hub has heard, after the receiver's cursor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CloudVerdictsAnswer {
+    /// The receiver's next cursor.
+    pub through: u64,
+    /// In the order in which they were given; a later one about the same entry replaces an earlier one.
+    pub verdicts: Vec<CloudVerdict>,
 }
 
 /// Erasures after the receiver's cursor.
