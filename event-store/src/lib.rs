@@ -1,4 +1,4 @@
-//! The log: every event of one store, in one total order, in PostgreSQL.
+//! The log: every event of one store, in one total order.
 //!
 //! # What it promises
 //!
@@ -7,28 +7,34 @@
 //!   cursor is one number, and a reader that has seen position *n* has seen everything before it.
 //! - **Idempotency is the primary key.** Version *n* of a lead is sequence *n* of its stream. Appending it
 //!   again changes nothing and answers where it stands.
+//! - **A later version stands on the one before.** It is recorded only where that one is recorded or was
+//!   refused, or comes with the same append; else the answer is [`Placed::Waiting`] and nothing changes.
+//! - **What is erased stays erased.** [`EventLog::erase`] takes a person out of the recorded events and lets
+//!   nobody bring them back: the answer to a resend is [`Placed::Erased`].
 //! - **An answer means committed and flushed** (invariant 3). [`connect`] refuses a server that would lie
 //!   about it, and sets `synchronous_commit` itself.
 //! - **Bytes are kept as received.** Payloads are `json`, not `jsonb`.
 //!
-//! # How an append works
+//! # Two logs, one contract
 //!
-//! [`append`] hands arrays to the SQL function `append_events` (in the migrations): it takes the head,
-//! inserts, claims e-mail addresses and answers per event, in one round trip and one commit. The lock is
-//! held for the length of that commit; `leadlog`'s intake pays for it by appending whatever is waiting as
-//! one group.
-//!
-//! `postgres-es` writes the same table: its single rows get their position from a column default that takes
-//! the same lock.
+//! [`EventLog`] is what intake and the relay are written over. [`PostgresLog`] keeps it in PostgreSQL;
+//! [`MemoryLog`] keeps it in a process that can copy, restore and break it at will. What they share (the order
+//! of a batch, what needs what, what an erasure leaves) is code that both call; that they answer alike is what
+//! the conformance suite proves for both.
 
-mod append;
-mod connect;
-mod head;
-mod read;
+mod batch;
+mod claim;
+#[cfg(feature = "testing")]
+pub mod conformance;
+mod erasure;
+mod event;
+mod log;
+mod memory;
+mod postgres;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use append::{AppendError, Appended, EmailClaim, NewEvent, append};
-pub use connect::{ConnectError, connect, migrate};
-pub use head::{Head, head, holds_receipts};
-pub use read::{RecordedEvent, read_after};
+pub use event::{EmailClaim, NewEvent, RecordedEvent};
+pub use log::{AppendError, Appended, EventLog, Head, LogError, Placed};
+pub use memory::{AppendFailure, MemoryLog};
+pub use postgres::{ConnectError, PostgresLog, append, connect, head, holds_receipts, migrate, read_after};

@@ -6,14 +6,7 @@ use domain::{AppendId, Receipt, StoreId};
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-/// The store and its newest position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// The store.
-    pub store_id: StoreId,
-    /// Position of the newest event; 0 when there is none.
-    pub position: u64,
-}
+use crate::Head;
 
 /// Reads the head.
 ///
@@ -28,12 +21,14 @@ pub async fn head(db: impl PgExecutor<'_>) -> Result<Head, sqlx::Error> {
     })
 }
 
-/// Of each receipt, whether this log holds what it proves. Histories are prefixes and every append has a random
-/// id, so if it holds that position with that id, it holds all that went before.
+/// Of each receipt, whether this log holds what it proves; see [`crate::EventLog::holds_receipts`].
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn holds_receipts(db: impl PgExecutor<'_>, receipts: &[Receipt]) -> Result<Vec<bool>, sqlx::Error> {
+    if receipts.is_empty() {
+        return Ok(Vec::new());
+    }
     // No log gets as far as a position that PostgreSQL cannot hold.
     let positions: Vec<i64> =
         receipts.iter().map(|receipt| i64::try_from(receipt.position).unwrap_or(i64::MAX)).collect();

@@ -1,0 +1,5 @@
+SELECT position, append_id, recorded_at, aggregate_type, aggregate_id, sequence,
+       event_type, event_version, payload::text AS payload, metadata::text AS metadata
+FROM events
+WHERE aggregate_type = $1 AND aggregate_id = $2
+ORDER BY sequence
