@@ -1,0 +1,162 @@
+//! The whole answer to `POST /api/leads/sync`, without HTTP.
+
+use std::collections::HashMap;
+
+use domain::{
+    Campaigns, DeviceId, EntryResult, ErasuresAnswer, Judgement, Lineage, Receipt, StoreId, StoreState,
+    SyncRequest, SyncResponse, Tier, Timestamp, judge,
+};
+use event_store::{EventLog, NewEvent};
+use serde_json::value::RawValue;
+
+use crate::recording::Recording;
+use crate::{IntakeError, Outcome, Recorded, Recorder, devices, pages};
+
+/// What one store is, beside its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreIdentity {
+    /// Its id.
+    pub id: StoreId,
+    /// What it is to its devices.
+    pub tier: Tier,
+}
+
+/// Of a hub: how far its relay is. The cloud has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelayProgress {
+    /// Everything up to here is in the cloud, accepted or with a verdict in the hub's log.
+    pub relayed_through: Option<u64>,
+    /// The hub's newest receipt from the cloud.
+    pub cloud_receipt: Option<Receipt>,
+}
+
+/// Answers a request: judges the entries, records them, and says what became of each, in order, when all of it
+/// is durable. Says, too, whether the store still holds what the sender's receipt proves (a receipt of another
+/// store says nothing here), and what the sender's cursors have not seen.
+///
+/// `received_at` is this store's clock. `relay` must have been read before this call: whatever it covers has its
+/// verdict in the log by then.
+///
+/// # Errors
+/// See [`IntakeError`]. Some or all entries may have been recorded; sending them again is harmless.
+pub async fn answer<L: EventLog, R: Recorder>(
+    log: &L,
+    recorder: &R,
+    campaigns: &dyn Campaigns,
+    identity: StoreIdentity,
+    relay: &RelayProgress,
+    received_at: Timestamp,
+    request: &SyncRequest<'_>,
+) -> Result<SyncResponse, IntakeError> {
+    let (mut recordings, mut events): (Vec<Recording<'_>>, Vec<NewEvent>) =
+        request.entries.iter().map(|entry| judge_entry(entry, campaigns, received_at)).unzip();
+    let reports =
+        devices::news(request, received_at, &highest_numbers(&recordings), recorder.heard_devices());
+    events.extend(reports.iter().filter_map(devices::event));
+
+    let receipt = request.last_receipt.filter(|receipt| receipt.store_id == identity.id);
+    let recorded = record_entries(recorder, &mut recordings, events, receipt).await?;
+
+    if let Some(heard) = recorder.heard_devices() {
+        let recorded = recordings.iter().filter(|recording| recording.is_recorded());
+        recorded.filter_map(Recording::device_number).for_each(|(device, seq)| heard.hear(device, seq));
+        reports.iter().for_each(|report| heard.hear(&report.device_id, report.saved_through));
+    }
+    let mut state = StoreState {
+        id: identity.id,
+        tier: identity.tier,
+        head: recorded.head,
+        relayed_through: relay.relayed_through,
+        cloud_receipt: relay.cloud_receipt,
+    };
+    let cloud_verdicts = match identity.tier {
+        Tier::Cloud => None,
+        Tier::Hub => {
+            let page = pages::cloud_verdicts(log, request.cloud_verdicts_after.unwrap_or(0)).await?;
+            if !page.is_complete {
+                // It might cover an entry whose refusal comes with a later page.
+                state.relayed_through = None;
+            }
+            Some(page.answer)
+        }
+    };
+    let erasures_after = request.erasures_after.unwrap_or(0);
+    let erasures = if erasures_after < recorded.follow_ups_through {
+        pages::erasures(log, erasures_after).await?
+    } else {
+        ErasuresAnswer { through: erasures_after, client_ids: Vec::new() }
+    };
+    let results: Vec<EntryResult> = recordings.into_iter().map(Recording::into_result).collect();
+    let lineage = if recorded.holds_receipt { Lineage::Intact } else { Lineage::Lost };
+    Ok(SyncResponse { store: state, lineage, erasures, cloud_verdicts, results })
+}
+
+/// The event that records this entry, whatever it is worth.
+pub(crate) fn judge_entry<'r>(
+    entry: &'r RawValue,
+    campaigns: &dyn Campaigns,
+    received_at: Timestamp,
+) -> (Recording<'r>, NewEvent) {
+    match judge(entry, campaigns, received_at) {
+        Judgement::Accepted(accepted) => Recording::of_accepted(*accepted, entry.get()),
+        Judgement::Refused(refusal) => Recording::of_refusal(*refusal, entry.get()),
+    }
+}
+
+/// Records the events of the entries, which come first and in their order, with others that follow them, and
+/// then what only that brought to light. Answers about the first append, with the newest head.
+pub(crate) async fn record_entries<R: Recorder>(
+    recorder: &R,
+    recordings: &mut [Recording<'_>],
+    events: Vec<NewEvent>,
+    receipt: Option<Receipt>,
+) -> Result<Recorded, IntakeError> {
+    let mut first = recorder.record(events, receipt).await?;
+    settle(recordings, 0..recordings.len(), &first.outcomes)?;
+    while let Some(again) = unrecorded(recordings) {
+        let (places, events): (Vec<usize>, Vec<NewEvent>) = again.into_iter().unzip();
+        let recorded = recorder.record(events, None).await?;
+        first.head = first.head.max(recorded.head);
+        settle(recordings, places, &recorded.outcomes)?;
+    }
+    Ok(first)
+}
+
+/// The highest `deviceSeq` of each device among the entries.
+fn highest_numbers(recordings: &[Recording<'_>]) -> HashMap<DeviceId, u64> {
+    let mut highest = HashMap::new();
+    for (device, number) in recordings.iter().filter_map(Recording::device_number) {
+        let known = highest.entry(device.clone()).or_insert(number);
+        *known = number.max(*known);
+    }
+    highest
+}
+
+/// Takes what became of the entries at these places.
+fn settle(
+    recordings: &mut [Recording<'_>],
+    places: impl IntoIterator<Item = usize>,
+    outcomes: &[Outcome],
+) -> Result<(), IntakeError> {
+    for (place, outcome) in places.into_iter().zip(outcomes) {
+        if let Some(sqlstate) = recordings[place].settle(outcome) {
+            let reason = format!("a refusal cannot be recorded (SQLSTATE {sqlstate})");
+            return Err(IntakeError::Unavailable(reason));
+        }
+    }
+    Ok(())
+}
+
+/// What is still to be recorded before anybody hears of it: the refusals that only the append brought to light,
+/// with the later versions that can follow them now. Each round refuses one entry at least, so there is an end.
+fn unrecorded(recordings: &mut [Recording<'_>]) -> Option<Vec<(usize, NewEvent)>> {
+    let refusals = recordings.iter_mut().enumerate();
+    let mut again: Vec<(usize, NewEvent)> =
+        refusals.filter_map(|(place, recording)| Some((place, recording.take_refusal()?))).collect();
+    if again.is_empty() {
+        return None;
+    }
+    let waiting = recordings.iter().enumerate();
+    again.extend(waiting.filter_map(|(place, recording)| Some((place, recording.waiting()?))));
+    Some(again)
+}

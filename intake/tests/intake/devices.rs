@@ -1,0 +1,69 @@
+//! Invariant 9: how many entries a device has saved is known as soon as it says so, however few have arrived.
+
+use domain::DEVICE_REPORT_STREAM;
+use domain::Verdict::{Created, Duplicate};
+use event_store::EventLog;
+use event_store::conformance::Subject;
+use serde_json::json;
+
+use crate::in_every_world;
+use crate::world::{Store, World, version};
+
+in_every_world!(
+    a_report_is_recorded_when_it_says_more_than_the_entries_beside_it,
+    a_hub_passes_on_what_it_heard,
+    a_report_never_fails_the_entries,
+);
+
+async fn reported<W: World>(store: &Store<W>, device: &str) -> Vec<u64> {
+    let stream = store.subject.log().read_stream(DEVICE_REPORT_STREAM, device).await.unwrap();
+    stream.iter().map(|event| event.sequence).collect()
+}
+
+async fn a_report_is_recorded_when_it_says_more_than_the_entries_beside_it<W: World>() {
+    let store = Store::<W>::cloud().await;
+    let ask = async |saved_through: u64, entries: &[serde_json::Value]| {
+        store.ask(json!({ "sender": "ipad-7", "savedThrough": saved_through, "entries": entries })).await;
+        reported(&store, "ipad-7").await
+    };
+    // 11 and 21 are the numbers of the entries.
+    assert_eq!(ask(21, &[version(1, 1), version(2, 1)]).await, [] as [u64; 0]);
+    assert_eq!(ask(40, &[version(1, 1), version(2, 1)]).await, [40]);
+    assert_eq!(ask(40, &[version(2, 1)]).await, [40], "once");
+    assert_eq!(ask(41, &[]).await, [40, 41]);
+    let payload = &store.events().await.last().unwrap().payload.clone();
+    assert!(payload.contains("\"heardAt\":\"2026-05-23T12:04:00Z\""), "{payload}");
+    // The sender is not the one who made the entries.
+    store.ask(json!({ "sender": "ipad-8", "savedThrough": 3, "entries": [version(2, 1)] })).await;
+    assert_eq!(reported(&store, "ipad-8").await, [3]);
+}
+
+async fn a_hub_passes_on_what_it_heard<W: World>() {
+    let store = Store::<W>::cloud().await;
+    let report = |device: &str, number: u64| json!({ "deviceId": device, "savedThrough": number, "heardAt": "2026-05-23T10:00:00Z" });
+    let reports = [report("ipad-7", 11), report("ipad-8", 5), report("ipad-8", 9), report("ipad-9", 1)];
+    let request = json!({ "sender": "hub-1", "reports": reports, "entries": [version(1, 1)] });
+    for _ in 0..2 {
+        store.ask(request.clone()).await;
+        assert_eq!(reported(&store, "ipad-7").await, [] as [u64; 0], "the entry beside it says so");
+        assert_eq!(reported(&store, "ipad-8").await, [9]);
+        assert_eq!(reported(&store, "ipad-9").await, [1]);
+        assert_eq!(store.events().await.len(), 3);
+    }
+    let heard = store.subject.log().read_stream(DEVICE_REPORT_STREAM, "ipad-9").await.unwrap();
+    assert!(heard[0].payload.contains("2026-05-23T10:00:00Z"), "when the hub heard it: {}", heard[0].payload);
+}
+
+async fn a_report_never_fails_the_entries<W: World>() {
+    let store = Store::<W>::cloud().await;
+    let report = |number: u64| json!({ "deviceId": "ipad-8", "savedThrough": number, "heardAt": "2026-05-23T10:00:00Z" });
+    for (reports, verdict) in
+        [(json!([report(0), report(u64::MAX)]), Created), (json!([report(7)]), Duplicate)]
+    {
+        let answer = store
+            .ask(json!({ "sender": "ipad-7", "savedThrough": u64::MAX, "reports": reports, "entries": [version(1, 1)] }))
+            .await;
+        assert_eq!(answer.results.iter().map(|result| result.status).collect::<Vec<_>>(), [verdict]);
+    }
+    assert_eq!((reported(&store, "ipad-7").await, reported(&store, "ipad-8").await), (vec![], vec![7]));
+}
