@@ -6,7 +6,7 @@ use event_store::head;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
-use crate::page::{Step, step};
+use crate::page::{LastPage, Step, step};
 use crate::{ALL, Registration, RunnerOptions, cursor, leadership};
 
 /// How often cursors of another process are looked at.
@@ -115,7 +115,7 @@ async fn reach(
     head: u64,
 ) -> Result<(), CatchUpError> {
     loop {
-        match step(db, projection, RunnerOptions::default().page_events).await? {
+        match step(db, projection, RunnerOptions::default().page_events, &mut LastPage::default()).await? {
             Step::Moved { through, .. } if through < head => {}
             Step::Moved { .. } | Step::CaughtUp => return Ok(()),
             Step::LostRace => {}

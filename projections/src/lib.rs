@@ -7,8 +7,12 @@
 //! one transaction, by compare-and-set on the cursor. So an interrupted projection, one that was killed, and
 //! one that is folded again from the beginning hold the same rows (invariant 8).
 //!
-//! - [`Leads`]: one row per lead.
-//! - [`Contacts`]: one row per campaign and e-mail address, the same whatever the order of arrival (invariant 7).
+//! - [`Leads`]: each lead as people see it, and one contact per campaign and e-mail address, the same whatever the
+//!   order of arrival (invariant 7).
+//! - [`Quarantine`]: refused submissions that nobody has dealt with.
+//! - [`Devices`]: which sequence numbers of each device are here, and which are missing (invariant 9).
+//!
+//! The rules are pure functions in [`fold`], which need no database.
 //!
 //! # How they move
 //!
@@ -24,32 +28,36 @@
 //! A projection whose version was raised starts again from the beginning by itself; a program that finds its
 //! tables in the hands of a newer one leaves them alone.
 
-mod captured_lead;
 mod catch_up;
-mod contact;
-mod contacts;
 mod cursor;
+pub mod devices;
 pub mod export;
+pub mod fold;
 mod leadership;
 mod leads;
 mod page;
 mod parked;
 mod projection;
+pub mod quarantine;
+mod row;
 mod runner;
 
-pub use captured_lead::CapturedLead;
 pub use catch_up::{CatchUpError, WaitError, catch_up, wait_for};
-pub use contact::{Capture, Contact, ContactConsent, ContactKey, MAX_CONTACT_NAMES, Naming};
-pub use contacts::Contacts;
+pub use devices::Devices;
 pub use leads::Leads;
 pub use projection::{Poison, Projection, Registration};
+pub use quarantine::Quarantine;
 pub use runner::{Runner, RunnerOptions, Waker};
 
-/// The projection [`Leads`] as the runner knows it.
+/// The projection [`Leads`] as the runner knows it: leads and contacts.
 pub static LEADS: Registration = Registration::of::<Leads>();
 
-/// The projection [`Contacts`] as the runner knows it.
-pub static CONTACTS: Registration = Registration::of::<Contacts>();
+/// The projection [`Quarantine`] as the runner knows it.
+pub static QUARANTINE: Registration = Registration::of::<Quarantine>();
+
+/// The projection [`Devices`] as the runner knows it.
+pub static DEVICES: Registration = Registration::of::<Devices>();
 
 /// Every projection of this program.
-pub static ALL: [Registration; 2] = [Registration::of::<Leads>(), Registration::of::<Contacts>()];
+pub static ALL: [Registration; 3] =
+    [Registration::of::<Leads>(), Registration::of::<Quarantine>(), Registration::of::<Devices>()];

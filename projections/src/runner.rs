@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::page::{Step, step};
+use crate::page::{LastPage, Step, step};
 use crate::{ALL, Registration, leadership};
 
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
@@ -176,8 +176,10 @@ impl Work {
     /// One step of each projection, so that none waits for another's backlog.
     async fn step_each(&self, db: &mut PgConnection) -> Result<Pace, sqlx::Error> {
         let mut pace = Pace::Idle;
+        let mut last_page = LastPage::default();
         for projection in self.projections {
-            let stepped = timeout(STEP_TIMEOUT, step(db, projection, self.options.page_events)).await;
+            let making = step(db, projection, self.options.page_events, &mut last_page);
+            let stepped = timeout(STEP_TIMEOUT, making).await;
             let stepped = stepped.unwrap_or_else(|_| {
                 let waited = std::io::Error::new(
                     std::io::ErrorKind::TimedOut,

@@ -9,9 +9,10 @@ use std::time::Duration;
 use captures::{capture, captures, event, lead_id, record, record_events, rows};
 use event_store::testing::fresh_store;
 use event_store::{RecordedEvent, connect};
+use projections::fold::LeadChange;
 use projections::{
-    ALL, CONTACTS, CapturedLead, CatchUpError, Contacts, LEADS, Poison, Projection, Registration, Runner,
-    RunnerOptions, WaitError, catch_up, wait_for,
+    ALL, CatchUpError, LEADS, Leads, Poison, Projection, Registration, Runner, RunnerOptions, WaitError,
+    catch_up, wait_for,
 };
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -82,19 +83,26 @@ async fn of_several_runners_one_works_and_another_takes_over() {
     let (pool, url) = fresh_store().await;
     let other_pool = connect(&url, 5).await.unwrap();
     let one = Runner::spawn(pool.clone(), SMALL_PAGES);
-    reached(&pool, 0).await;
+    record(&pool, &captures(0..1)).await;
+    reached(&pool, 1).await;
+    let first_leader = leaders(&pool).await;
+    assert_eq!(first_leader.len(), 1);
+
     let other = Runner::spawn(other_pool, SMALL_PAGES);
-    for start in (0..200).step_by(20) {
+    for start in (1..201).step_by(20) {
         record(&pool, &captures(start..start + 20)).await;
         one.wake();
         other.wake();
-        assert!(leaders(&pool).await.len() <= 1);
+        reached(&pool, u64::from(start) + 20).await;
+        assert_eq!(leaders(&pool).await, first_leader, "the one that leads keeps the lead");
     }
-    reached(&pool, 200).await;
     one.shutdown().await;
-    record(&pool, &captures(200..260)).await;
+    record(&pool, &captures(201..260)).await;
     reached(&pool, 260).await;
     assert_each_once(&pool, 260).await;
+    let second_leader = leaders(&pool).await;
+    assert_eq!(second_leader.len(), 1);
+    assert_ne!(second_leader, first_leader);
     other.shutdown().await;
 }
 
@@ -104,7 +112,7 @@ async fn a_runner_whose_connection_is_killed_again_and_again_goes_on_where_it_wa
     record(&pool, &captures(1..=400)).await;
     let runner = Runner::spawn(pool.clone(), RunnerOptions { page_events: 1, ..SMALL_PAGES });
     let mut kills = 0;
-    while wait_for(&pool, &CONTACTS, 400, Duration::ZERO).await.is_err() {
+    while wait_for(&pool, &LEADS, 400, Duration::ZERO).await.is_err() {
         for pid in leaders(&pool).await {
             let killed: bool = sqlx::query_scalar("SELECT pg_terminate_backend($1)")
                 .bind(pid)
@@ -192,9 +200,7 @@ async fn poison_is_parked_with_its_key_and_its_neighbours_are_not() {
     assert_eq!(
         parked,
         [
-            expect("contacts", 3, unreadable),
-            expect("contacts", 7, "the database refuses its rows (SQLSTATE 22P05)"),
-            expect("contacts", 9, "this program does not know LeadTransferred in form 1"),
+            expect("devices", 3, unreadable),
             expect("leads", 3, unreadable),
             expect("leads", 7, "the database refuses its rows (SQLSTATE 22021)"),
             expect("leads", 9, "this program does not know LeadTransferred in form 1"),
@@ -207,29 +213,29 @@ async fn poison_is_parked_with_its_key_and_its_neighbours_are_not() {
     assert_eq!(rows(&pool, "leads").await.len(), 9);
 }
 
-/// [`Contacts`] as a newer program might have it.
-struct NextContacts;
+/// [`Leads`] as a newer program might have it.
+struct NextLeads;
 
-impl Projection for NextContacts {
-    type Change = CapturedLead;
-    const NAME: &'static str = Contacts::NAME;
-    const VERSION: i32 = Contacts::VERSION + 1;
-    const TABLES: &'static [&'static str] = Contacts::TABLES;
+impl Projection for NextLeads {
+    type Change = LeadChange;
+    const NAME: &'static str = Leads::NAME;
+    const VERSION: i32 = Leads::VERSION + 1;
+    const TABLES: &'static [&'static str] = Leads::TABLES;
 
-    fn fold(event: &RecordedEvent) -> Result<Option<CapturedLead>, Poison> {
-        let mut lead = Contacts::fold(event)?;
-        if let Some(lead) = &mut lead {
+    fn fold(event: &RecordedEvent) -> Result<Option<LeadChange>, Poison> {
+        let mut change = Leads::fold(event)?;
+        if let Some(LeadChange::Version(lead)) = &mut change {
             lead.first_name = Some("next".to_owned());
         }
-        Ok(lead)
+        Ok(change)
     }
 
-    async fn apply(db: &mut PgConnection, leads: Vec<CapturedLead>) -> Result<(), sqlx::Error> {
-        Contacts::apply(db, leads).await
+    async fn apply(db: &mut PgConnection, changes: Vec<LeadChange>) -> Result<(), sqlx::Error> {
+        Leads::apply(db, changes).await
     }
 }
 
-static NEXT: [Registration; 1] = [Registration::of::<NextContacts>()];
+static NEXT: [Registration; 1] = [Registration::of::<NextLeads>()];
 
 #[tokio::test]
 async fn a_newer_version_begins_again_and_the_older_program_leaves_it_alone() {
@@ -251,9 +257,11 @@ async fn a_newer_version_begins_again_and_the_older_program_leaves_it_alone() {
 
     record(&pool, &[shared(3)]).await;
     let error = catch_up(&pool).await.unwrap_err();
-    assert!(matches!(error, CatchUpError::Superseded { projection: "contacts" }), "{error}");
+    assert!(matches!(error, CatchUpError::Superseded { projection: "leads" }), "{error}");
     let row: (i64, String) =
         sqlx::query_as("SELECT lead_count, first_name FROM contacts").fetch_one(&pool).await.unwrap();
     assert_eq!(row, (2, "next".to_owned()));
-    assert_eq!(rows(&pool, "leads").await.len(), 3, "the other projection goes on");
+    let here: String =
+        sqlx::query_scalar("SELECT here::text FROM device_sequences").fetch_one(&pool).await.unwrap();
+    assert_eq!(here, "{[1,4)}", "the other projections go on");
 }

@@ -3,20 +3,20 @@
 /// A text that somebody chose. Spreadsheets run a cell that begins with `=`, `+`, `-`, `@`, a tab or a line break as a
 /// formula (OWASP, "CSV Injection"); an apostrophe before it makes it a text again. White space before the sign
 /// does not help against every program, so it counts too, and so do the full-width forms of the signs.
-pub(super) fn text(value: &str) -> String {
+pub(crate) fn text(value: &str) -> String {
     let is_formula = value.starts_with(['\t', '\r', '\n'])
         || value.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     if is_formula { format!("'{value}") } else { value.to_owned() }
 }
 
 /// A text that may be missing.
-pub(super) fn optional(value: Option<&str>) -> String {
+pub(crate) fn optional(value: Option<&str>) -> String {
     value.map(text).unwrap_or_default()
 }
 
 /// A telephone number: E.164 has digits only after its plus sign, computes nothing, and stays exact. Anything else is a
 /// text.
-pub(super) fn phone(value: Option<&str>) -> String {
+pub(crate) fn phone(value: Option<&str>) -> String {
     match value {
         Some(phone) if is_e164(phone) => phone.to_owned(),
         other => optional(other),

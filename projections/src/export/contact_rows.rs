@@ -7,11 +7,18 @@ use uuid::Uuid;
 
 use super::consent_columns::ConsentColumns;
 use super::{ExportError, PAGE_ROWS, Place, cell};
-use crate::{ContactConsent, Naming};
+use crate::fold::{ContactConsent, Naming};
 
 const BEFORE_CONSENTS: [&str; 5] = ["campaign", "email", "first_name", "last_name", "phone"];
-const AFTER_CONSENTS: [&str; 6] =
-    ["other_names", "lead_count", "first_captured_at", "last_captured_at", "first_client_id", "consents"];
+const AFTER_CONSENTS: [&str; 7] = [
+    "other_names",
+    "lead_count",
+    "first_captured_at",
+    "last_captured_at",
+    "first_client_id",
+    "consents",
+    "withdrawn",
+];
 
 pub(super) fn header(columns: &ConsentColumns) -> Vec<String> {
     let before = BEFORE_CONSENTS.into_iter().map(str::to_owned);
@@ -58,6 +65,7 @@ fn cells(row: &PgRow, place: &Place, columns: &ConsentColumns) -> Result<Vec<Str
         place.zone.text(row.try_get("last_captured_at")?),
         row.try_get::<Uuid, _>("first_client_id")?.to_string(),
         consents.to_owned(),
+        row.try_get("withdrawn")?,
     ]);
     Ok(cells)
 }

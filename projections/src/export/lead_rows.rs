@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::consent_columns::ConsentColumns;
 use super::{ExportError, PAGE_ROWS, Place, cell};
+use crate::fold::Withdrawal;
 
 const BEFORE_CONSENTS: [&str; 6] = ["campaign", "captured_at", "first_name", "last_name", "email", "phone"];
-const AFTER_CONSENTS: [&str; 10] = [
+const AFTER_CONSENTS: [&str; 12] = [
     "operator",
     "flags",
     "device_id",
@@ -18,8 +19,10 @@ const AFTER_CONSENTS: [&str; 10] = [
     "position",
     "client_id",
     "version",
+    "version_recorded_at",
     "campaign_version",
     "consents",
+    "withdrawn",
 ];
 
 pub(super) fn header(columns: &ConsentColumns) -> Vec<String> {
@@ -47,8 +50,12 @@ pub(super) async fn read(
 
 fn cells(row: &PgRow, place: &Place, columns: &ConsentColumns) -> Result<Vec<String>, ExportError> {
     let consents: &str = row.try_get("consents")?;
-    let grants: Vec<ConsentGrant> =
-        serde_json::from_str(consents).map_err(|source| ExportError::Damaged { table: "leads", source })?;
+    let damaged = |source| ExportError::Damaged { table: "leads", source };
+    let grants: Vec<ConsentGrant> = serde_json::from_str(consents).map_err(damaged)?;
+    let withdrawn: Option<&str> = row.try_get("withdrawn")?;
+    let mut withdrawn: Vec<Withdrawal> =
+        withdrawn.map(serde_json::from_str).transpose().map_err(damaged)?.unwrap_or_default();
+    withdrawn.retain(|withdrawal| grants.iter().all(|grant| grant.id != withdrawal.id));
     let mut cells = vec![
         cell::text(&place.campaign),
         place.zone.text(row.try_get("captured_at")?),
@@ -67,8 +74,10 @@ fn cells(row: &PgRow, place: &Place, columns: &ConsentColumns) -> Result<Vec<Str
         row.try_get::<i64, _>("position")?.to_string(),
         row.try_get::<Uuid, _>("client_id")?.to_string(),
         row.try_get::<i64, _>("version")?.to_string(),
+        place.zone.text(row.try_get("version_recorded_at")?),
         row.try_get::<i64, _>("campaign_version")?.to_string(),
         consents.to_owned(),
+        serde_json::to_string(&withdrawn).map_err(damaged)?,
     ]);
     Ok(cells)
 }

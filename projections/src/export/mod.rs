@@ -15,7 +15,7 @@
 //! apostrophe before it; telephone numbers do not need one. Columns are told by their names; `docs/exports.md` lists
 //! them.
 
-mod cell;
+pub(crate) mod cell;
 mod consent_columns;
 mod contact_rows;
 mod lead_rows;
@@ -29,7 +29,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use sqlx::PgPool;
 
-use crate::{CONTACTS, LEADS, Registration};
+use crate::{LEADS, Registration};
 use consent_columns::ConsentColumns;
 use local_time::CampaignZone;
 
@@ -37,7 +37,7 @@ use local_time::CampaignZone;
 const PAGE_ROWS: i64 = 1_000;
 
 /// Excel takes a file for UTF-8 only if it begins with this.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The chunks of an export, in order. After an error there is nothing more.
 pub type Chunks = BoxStream<'static, Result<Bytes, ExportError>>;
@@ -45,7 +45,7 @@ pub type Chunks = BoxStream<'static, Result<Bytes, ExportError>>;
 /// What can be exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExportKind {
-    /// One row per lead, in the order of the log.
+    /// One row per lead as people see it, in the order of the log.
     Leads,
     /// One row per contact, in the order of the e-mail addresses.
     Contacts,
@@ -97,8 +97,7 @@ impl ExportKind {
     /// The projection whose rows are exported, to wait for.
     pub fn projection(self) -> &'static Registration {
         match self {
-            Self::Leads => &LEADS,
-            Self::Contacts => &CONTACTS,
+            Self::Leads | Self::Contacts => &LEADS,
         }
     }
 }
@@ -202,7 +201,8 @@ impl Pages {
     }
 }
 
-fn write_rows(rows: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>, ::csv::Error> {
+/// Rows as CSV in the conventions of all exports.
+pub(crate) fn write_rows(rows: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>, ::csv::Error> {
     let mut writer = ::csv::WriterBuilder::new()
         .delimiter(b';')
         .terminator(::csv::Terminator::CRLF)

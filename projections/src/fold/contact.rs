@@ -1,8 +1,11 @@
 //! A contact: everything that the leads with one e-mail address say about a person.
 //!
-//! Contacts are made by [`Contact::of`] one lead and [`Contact::merge`]. `merge` is commutative and associative,
-//! because each part of a contact is a minimum, a maximum, a sum or a union. So a contact is the same whatever
-//! the order in which its leads arrive, and however they are cut into batches (invariant 7).
+//! [`contacts`] is one function of the *set* of lead views: each part of a contact is a minimum, a maximum, a sum or
+//! a union over its leads. So a contact is the same whatever the order in which its leads arrive (invariant 7).
+//!
+//! Where nothing but new leads has come and no consent was ever withdrawn, [`Contact::merge`] of what was known
+//! and what is new is the same as beginning anew; it is commutative and associative. After any other change a
+//! contact is computed again from all of its leads.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -11,7 +14,7 @@ use domain::{CampaignId, ClientId, ConsentGrant, Timestamp};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::CapturedLead;
+use super::{LeadView, Withdrawal};
 
 /// Most different names that one contact keeps, the earliest of them. Somebody who types one address for
 /// everybody must not make a row that grows for ever; the leads keep all.
@@ -78,18 +81,68 @@ pub struct Contact {
     /// Different names, earliest first, at most [`MAX_CONTACT_NAMES`]. The first names the contact; the others are
     /// the flag that this may be more than one person.
     pub names: Vec<Naming>,
-    /// The earliest grant of each consent, by its id.
+    /// Of each consent the earliest grant that stands, by its id.
     pub consents: Vec<ContactConsent>,
+    /// Consents that were withdrawn, through whichever lead, and not given again, by id.
+    pub withdrawn: Vec<Withdrawal>,
 }
 
-impl ContactKey {
-    /// The contact that a lead belongs to.
-    pub fn of(lead: &CapturedLead) -> Self {
-        let key = match &lead.email_key {
+/// The last withdrawal of each consent, through any lead of a contact.
+type LastWithdrawals<'v> = BTreeMap<&'v str, Timestamp>;
+
+/// The contacts of a set of leads. Leads that were taken back are in none, but what was withdrawn through them
+/// stays withdrawn.
+pub fn contacts<'v>(views: impl IntoIterator<Item = &'v LeadView>) -> BTreeMap<ContactKey, Contact> {
+    let mut groups = BTreeMap::<ContactKey, Vec<&LeadView>>::new();
+    for view in views {
+        groups.entry(view.contact_key()).or_default().push(view);
+    }
+    groups.into_iter().filter_map(|(key, views)| Some((key, Contact::of(&views)?))).collect()
+}
+
+/// Merges a contact with what `contacts` holds under its key.
+pub(crate) fn merge_into(contacts: &mut BTreeMap<ContactKey, Contact>, key: ContactKey, contact: Contact) {
+    let merged = match contacts.remove(&key) {
+        Some(known) => known.merge(contact),
+        None => contact,
+    };
+    contacts.insert(key, merged);
+}
+
+impl LeadView {
+    /// The contact that this lead belongs to.
+    pub fn contact_key(&self) -> ContactKey {
+        let key = match &self.email_key {
             Some(email) => email.as_str().to_owned(),
-            None => lead.client_id.to_string(),
+            None => self.client_id.to_string(),
         };
-        Self { campaign_id: lead.campaign_id.clone(), key }
+        ContactKey { campaign_id: self.campaign_id.clone(), key }
+    }
+
+    const fn capture(&self) -> Capture {
+        Capture { at: self.captured_at, client_id: self.client_id }
+    }
+
+    fn naming(&self) -> Option<Naming> {
+        let is_named = self.first_name.is_some() || self.last_name.is_some();
+        is_named.then(|| Naming {
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            captured_at: Timestamp::new(self.captured_at),
+            client_id: self.client_id,
+        })
+    }
+
+    fn standing_consents<'v>(
+        &'v self,
+        withdrawn: &'v LastWithdrawals<'_>,
+    ) -> impl Iterator<Item = ContactConsent> + 'v {
+        let stands = |grant: &&ConsentGrant| {
+            withdrawn.get(grant.id.as_str()).is_none_or(|at| self.gives_again(grant, *at))
+        };
+        let proven =
+            |grant: &ConsentGrant| ContactConsent { grant: grant.clone(), client_id: self.client_id };
+        self.consents.iter().filter(stands).map(proven)
     }
 }
 
@@ -116,33 +169,38 @@ impl ContactConsent {
 }
 
 impl Contact {
-    /// What one lead says.
-    pub fn of(lead: &CapturedLead) -> Self {
-        let capture = Capture { at: lead.captured_at, client_id: lead.client_id };
-        let is_named = lead.first_name.is_some() || lead.last_name.is_some();
-        let naming = is_named.then(|| Naming {
-            first_name: lead.first_name.clone(),
-            last_name: lead.last_name.clone(),
-            captured_at: Timestamp::new(lead.captured_at),
-            client_id: lead.client_id,
-        });
-        let consents = lead
-            .consents
-            .iter()
-            .map(|grant| ContactConsent { grant: grant.clone(), client_id: lead.client_id })
-            .collect();
-        Self {
-            first: capture,
-            last_captured_at: lead.captured_at,
-            lead_count: 1,
-            email: lead.email.clone(),
-            phone: lead.phone.clone().map(|phone| (capture, phone)),
-            names: naming.into_iter().collect(),
-            consents: earliest_of_each(consents),
+    /// What leads of one [`ContactKey`] say together; `None` when all of them were taken back.
+    fn of(views: &[&LeadView]) -> Option<Self> {
+        let mut withdrawn = LastWithdrawals::new();
+        for withdrawal in views.iter().flat_map(|view| &view.withdrawn) {
+            let last = withdrawn.entry(&withdrawal.id).or_insert(withdrawal.withdrawn_at);
+            *last = withdrawal.withdrawn_at.max(*last);
         }
+        let standing = || views.iter().copied().filter(|view| !view.is_voided);
+        let first = standing().min_by_key(|view| view.capture())?;
+        let phone = standing()
+            .filter_map(|view| Some((view.capture(), view.phone.as_ref()?)))
+            .min_by_key(|(capture, _)| *capture);
+        let consents =
+            earliest_of_each(standing().flat_map(|view| view.standing_consents(&withdrawn)).collect());
+        Some(Self {
+            first: first.capture(),
+            last_captured_at: standing().map(|view| view.captured_at).max()?,
+            lead_count: standing().count() as u64,
+            email: first.email.clone(),
+            phone: phone.map(|(capture, phone)| (capture, phone.clone())),
+            names: earliest_names(standing().filter_map(LeadView::naming).collect()),
+            withdrawn: withdrawn
+                .into_iter()
+                .filter(|(id, _)| consents.iter().all(|held| held.grant.id != *id))
+                .map(|(id, withdrawn_at)| Withdrawal { id: id.to_owned(), withdrawn_at })
+                .collect(),
+            consents,
+        })
     }
 
-    /// What both say together; the two must be of different leads of one [`ContactKey`].
+    /// What both say together. They must be of different leads of one [`ContactKey`], through none of which a consent
+    /// was withdrawn: a withdrawal reaches over to the grants of other leads, which a contact does not keep.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         let (first, second) = if self.first <= other.first { (self, other) } else { (other, self) };
@@ -161,25 +219,8 @@ impl Contact {
             },
             names: earliest_names(names),
             consents: earliest_of_each(consents),
+            withdrawn: Vec::new(),
         }
-    }
-
-    /// The contacts of some leads, in any order.
-    pub fn fold<'l>(leads: impl IntoIterator<Item = &'l CapturedLead>) -> BTreeMap<ContactKey, Self> {
-        let mut contacts = BTreeMap::new();
-        for lead in leads {
-            Self::merge_into(&mut contacts, ContactKey::of(lead), Self::of(lead));
-        }
-        contacts
-    }
-
-    /// Merges a contact with what `contacts` holds under its key.
-    pub(crate) fn merge_into(contacts: &mut BTreeMap<ContactKey, Self>, key: ContactKey, contact: Self) {
-        let merged = match contacts.remove(&key) {
-            Some(known) => known.merge(contact),
-            None => contact,
-        };
-        contacts.insert(key, merged);
     }
 }
 
