@@ -1,13 +1,15 @@
 //! From what was typed to an entry: the bytes that are kept, sent and compared, made once.
-
-use std::collections::BTreeMap;
+//!
+//! A correction and a void are entries like a capture: the next version of the same lead, complete. They are
+//! made from the saved text of the version before, whatever a store has said about that one; so the fix of a
+//! refused lead is a correction too.
 
 use domain::{
-    Campaign, ClientId, ConsentGrant, DeviceId, Entry, ErrorCode, FieldError, LeadEvent, LeadForm, Timestamp,
+    Campaign, CampaignConsent, CampaignField, ClientId, ConsentGrant, ContactFields, DeviceId, Entry,
+    ErrorCode, FieldError, LeadEvent, LeadForm, LocalizedText, PhonePlan, Timestamp,
 };
-use serde::Deserialize;
 
-use crate::json;
+use crate::json::{Object, Raw, text};
 
 /// The moment of the tap on "Zapisz".
 #[derive(Debug, Clone, Copy)]
@@ -28,27 +30,19 @@ impl Moment {
     }
 }
 
-/// When consents were ticked, beside the form, where the app knows it.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Ticks {
-    /// Milliseconds since 1970, by id of the consent.
-    granted_at: BTreeMap<String, i64>,
-}
-
-/// A form that obeys every rule, not yet numbered.
+/// An entry that obeys every rule, not yet numbered.
 #[derive(Debug, Clone)]
 pub struct Capture {
-    entry: Entry,
+    event: LeadEvent,
 }
 
 impl Capture {
     /// Every rule that what was typed breaks.
     pub fn check(campaign: &Campaign, form_json: &str) -> Vec<FieldError> {
-        read(form_json).and_then(|(form, _)| campaign.check(&form)).err().unwrap_or_default()
+        read(form_json).and_then(|form| campaign.check(&form)).err().unwrap_or_default()
     }
 
-    /// Takes what was typed in its normal form.
+    /// Takes what was typed in its normal form, as a new lead.
     ///
     /// # Errors
     /// Every rule that is broken.
@@ -59,67 +53,212 @@ impl Capture {
         device_id: DeviceId,
         moment: Moment,
     ) -> Result<Self, Vec<FieldError>> {
-        let (form, ticks) = read(form_json)?;
-        let contact = campaign.check(&form)?.fields();
+        entry(campaign, form_json, &[], client_id, device_id, moment)
+            .map(|entry| Self { event: LeadEvent::Captured(entry) })
+    }
+
+    /// Takes what was typed as the next version of the lead whose newest saved text this is. Consents that
+    /// stood there already keep their time and the text that was agreed to. Also brings back a lead that was
+    /// taken back.
+    ///
+    /// # Errors
+    /// Every rule that is broken; `version` when the saved text cannot be read (it was removed, or a newer program
+    /// wrote it) or has no next version.
+    pub fn corrected(
+        campaign: &Campaign,
+        saved: &str,
+        form_json: &str,
+        device_id: DeviceId,
+        moment: Moment,
+    ) -> Result<Self, Vec<FieldError>> {
+        let (before, version) = next_version(saved)?;
+        let entry = entry(campaign, form_json, &before.consents, before.client_id, device_id, moment)?;
+        Ok(Self { event: LeadEvent::Corrected(Entry { version, operator: before.operator, ..entry }) })
+    }
+
+    /// Takes the lead back whose newest saved text this is: its next version, otherwise as it is.
+    ///
+    /// # Errors
+    /// `version` when the saved text cannot be read or has no next version.
+    pub fn voided(saved: &str, device_id: DeviceId, moment: Moment) -> Result<Self, Vec<FieldError>> {
+        let (before, version) = next_version(saved)?;
         let captured_at = moment.timestamp(moment.unix_ms)?;
-        let language = campaign
-            .languages
-            .iter()
-            .find(|language| **language == form.language)
-            .or(campaign.languages.first())
-            .cloned()
-            .unwrap_or_default();
-        let mut consents = Vec::new();
-        for consent in campaign.consents.iter().filter(|consent| form.consents.contains(&consent.id)) {
-            let ticked_at = ticks.granted_at.get(&consent.id).copied().unwrap_or(moment.unix_ms);
-            consents.push(ConsentGrant {
-                id: consent.id.clone(),
-                text_version: consent.text_version,
-                language: language.clone(),
-                granted_at: moment.timestamp(ticked_at)?,
-            });
-        }
-        Ok(Self {
-            entry: Entry {
-                client_id,
-                version: 1,
-                device_id,
-                device_seq: 0,
-                campaign_id: campaign.id.clone(),
-                campaign_version: campaign.version,
-                captured_at,
-                clock_offset_ms: None,
-                operator: None,
-                contact,
-                consents,
-            },
-        })
+        Ok(Self { event: LeadEvent::Voided(Entry { version, device_id, captured_at, ..before }) })
     }
 
     /// The lead.
     pub const fn client_id(&self) -> ClientId {
-        self.entry.client_id
+        self.event.entry().client_id
     }
 
     /// Version of the lead.
     pub const fn version(&self) -> u32 {
-        self.entry.version
+        self.event.entry().version
     }
 
-    /// The exact bytes under this sequence number.
+    /// The same as the version after: another tab was first with this one.
+    #[must_use]
+    pub fn with_next_version(mut self) -> Self {
+        self.entry_mut().version += 1;
+        self
+    }
+
+    /// The exact bytes under this number of this installation. Who the installation is, is known for certain
+    /// only where the number is drawn: its storage may have been wiped since the form was opened.
     ///
     /// # Errors
     /// Never in practice; an entry is plain data.
-    pub fn to_text(&self, device_seq: u64) -> Result<String, serde_json::Error> {
-        let entry = Entry { device_seq, ..self.entry.clone() };
-        serde_json::to_string(&LeadEvent::Captured(entry))
+    pub fn to_text(&self, device_id: &DeviceId, device_seq: u64) -> Result<String, serde_json::Error> {
+        let mut numbered = self.clone();
+        let entry = numbered.entry_mut();
+        (entry.device_id, entry.device_seq) = (device_id.clone(), device_seq);
+        serde_json::to_string(&numbered.event)
+    }
+
+    const fn entry_mut(&mut self) -> &mut Entry {
+        let (LeadEvent::Captured(entry) | LeadEvent::Corrected(entry) | LeadEvent::Voided(entry)) =
+            &mut self.event;
+        entry
     }
 }
 
-fn read(form_json: &str) -> Result<(LeadForm, Ticks), Vec<FieldError>> {
-    let malformed = |_| vec![FieldError::new("", ErrorCode::Malformed)];
-    let form = json::read(form_json).map_err(malformed)?;
-    Ok((form, json::read(form_json).unwrap_or_default()))
+/// The entry of a form. Consents that were granted before stay as they were.
+fn entry(
+    campaign: &Campaign,
+    form_json: &str,
+    granted: &[ConsentGrant],
+    client_id: ClientId,
+    device_id: DeviceId,
+    moment: Moment,
+) -> Result<Entry, Vec<FieldError>> {
+    let form = read(form_json)?;
+    // When consents were ticked, beside the form, where the app knows it: milliseconds since 1970, by id.
+    let ticks = Object::read(form_json).and_then(|form| form.object("grantedAt"));
+    let contact = campaign.check(&form)?.fields();
+    let captured_at = moment.timestamp(moment.unix_ms)?;
+    let language = campaign
+        .languages
+        .iter()
+        .find(|language| **language == form.language)
+        .or(campaign.languages.first())
+        .cloned()
+        .unwrap_or_default();
+    let mut consents = Vec::new();
+    for consent in campaign.consents.iter().filter(|consent| form.consents.contains(&consent.id)) {
+        if let Some(before) = granted.iter().find(|before| before.id == consent.id) {
+            consents.push(before.clone());
+            continue;
+        }
+        let ticked_at = ticks.as_ref().and_then(|ticks| ticks.raw(&consent.id)?.text().parse().ok());
+        let ticked_at = ticked_at.unwrap_or(moment.unix_ms);
+        consents.push(ConsentGrant {
+            id: consent.id.clone(),
+            text_version: consent.text_version,
+            language: language.clone(),
+            granted_at: moment.timestamp(ticked_at)?,
+        });
+    }
+    Ok(Entry {
+        client_id,
+        version: 1,
+        device_id,
+        device_seq: 0,
+        campaign_id: campaign.id.clone(),
+        campaign_version: campaign.version,
+        captured_at,
+        clock_offset_ms: None,
+        operator: None,
+        contact,
+        consents,
+    })
+}
+
+/// A saved entry, and the number of the version after it.
+fn next_version(saved: &str) -> Result<(Entry, u32), Vec<FieldError>> {
+    let malformed = || vec![FieldError::new("version", ErrorCode::Malformed)];
+    let before = saved_entry(saved).ok_or_else(malformed)?;
+    let version = before.version.checked_add(1).filter(|version| *version <= Entry::MAX_VERSION);
+    version.map(|version| (before, version)).ok_or_else(malformed)
+}
+
+fn read(form_json: &str) -> Result<LeadForm, Vec<FieldError>> {
+    let malformed = || vec![FieldError::new("", ErrorCode::Malformed)];
+    let it = Object::read(form_json).ok_or_else(malformed)?;
+    let contact = contact(&it);
+    let consents = it.list("consents", text).ok_or_else(malformed)?;
+    Ok(LeadForm { contact, consents, language: it.text("language").unwrap_or_default() })
+}
+
+fn contact(it: &Object<'_>) -> ContactFields {
+    ContactFields {
+        first_name: it.text("firstName"),
+        last_name: it.text("lastName"),
+        email: it.text("email"),
+        phone: it.text("phone"),
+    }
+}
+
+/// A saved entry, as this program or an older one wrote it.
+fn saved_entry(saved: &str) -> Option<Entry> {
+    let it = Object::read(saved)?;
+    Some(Entry {
+        client_id: it.parsed("clientId")?,
+        version: it.small("version")?,
+        device_id: it.parsed("deviceId")?,
+        device_seq: it.number("deviceSeq")?,
+        campaign_id: it.parsed("campaignId")?,
+        campaign_version: it.small("campaignVersion")?,
+        captured_at: it.parsed("capturedAt")?,
+        clock_offset_ms: it.raw("clockOffsetMs").and_then(|offset| offset.text().parse().ok()),
+        operator: it.text("operator"),
+        contact: contact(&it.object("contact")?),
+        consents: it.list("consents", consent)?,
+    })
+}
+
+fn consent(json: Raw<'_>) -> Option<ConsentGrant> {
+    let it = Object::read(json.text())?;
+    Some(ConsentGrant {
+        id: it.text("id")?,
+        text_version: it.small("textVersion")?,
+        language: it.text("language")?,
+        granted_at: it.parsed("grantedAt")?,
+    })
+}
+
+/// A campaign as far as rules go. Its words are for the screen, which reads the document itself.
+pub fn campaign_rules(document: &str) -> Option<Campaign> {
+    let it = Object::read(document)?;
+    let plan = match it.object("phonePlan") {
+        Some(plan) => PhonePlan {
+            calling_code: plan.text("callingCode")?,
+            national_digits: plan.small("nationalDigits")? as usize,
+        },
+        None => PhonePlan::default(),
+    };
+    Some(Campaign {
+        id: it.parsed("id")?,
+        version: it.small("version")?,
+        name: LocalizedText::new(),
+        time_zone: it.text("timeZone")?,
+        languages: it.list("languages", text)?,
+        phone_plan: plan,
+        fields: it.list("fields", |field| {
+            let it = Object::read(field.text())?;
+            Some(CampaignField { id: it.text("id")?, required: it.is_true("required") })
+        })?,
+        require_one_of: it.list("requireOneOf", text)?,
+        consents: it.list("consents", |consent| {
+            let it = Object::read(consent.text())?;
+            Some(CampaignConsent {
+                id: it.text("id")?,
+                required: it.is_true("required"),
+                text_version: it.small("textVersion")?,
+                text: LocalizedText::new(),
+                detail: LocalizedText::new(),
+            })
+        })?,
+    })
 }
 
 #[cfg(test)]
@@ -140,8 +279,26 @@ mod tests {
     }
 
     #[test]
+    fn the_rules_of_a_campaign_are_those_of_its_document() {
+        let mut whole = Campaign::parse(SHOOTOUT_2026).unwrap();
+        whole.name.clear();
+        for consent in &mut whole.consents {
+            (consent.text, consent.detail) = Default::default();
+        }
+        assert_eq!(campaign_rules(SHOOTOUT_2026), Some(whole));
+        assert_eq!(campaign_rules("{}"), None);
+    }
+
+    #[test]
+    fn a_saved_entry_is_read_as_serde_would() {
+        let text = capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41).unwrap();
+        let text = text.replacen('{', r#"{"operator":"Ola","clockOffsetMs":-5,"#, 1);
+        assert_eq!(saved_entry(&text), serde_json::from_str(&text).ok());
+    }
+
+    #[test]
     fn what_the_device_takes_a_store_takes() {
-        let text = capture(FORM, 1_779_537_791_120).unwrap().to_text(41).unwrap();
+        let text = capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41).unwrap();
         let raw = RawValue::from_string(text.clone()).unwrap();
         let now = Timestamp::from_unix_ms(1_779_537_800_000, 0).unwrap();
         let Judgement::Accepted(accepted) = judge(&raw, &EmbeddedCampaigns, now) else {
@@ -158,6 +315,64 @@ mod tests {
             .map(|it| (it.id.as_str(), it.language.as_str(), it.granted_at.unix_seconds()))
             .collect();
         assert_eq!(grants, [("terms", "en", 1_779_537_790), ("marketing-email", "en", 1_779_537_791)]);
+    }
+
+    fn judged(text: &str) -> domain::LeadEvent {
+        let raw = RawValue::from_string(text.to_owned()).unwrap();
+        let now = Timestamp::from_unix_ms(1_779_537_900_000, 0).unwrap();
+        match judge(&raw, &EmbeddedCampaigns, now) {
+            Judgement::Accepted(accepted) => accepted.event,
+            Judgement::Refused(refusal) => panic!("refused: {refusal:?}"),
+        }
+    }
+
+    /// CAP-6: the next version of the same lead, complete.
+    #[test]
+    fn a_correction_and_a_void_are_the_next_versions_and_a_store_takes_them() {
+        let campaign = Campaign::parse(SHOOTOUT_2026).unwrap();
+        let other: DeviceId = "ipad-8".parse().unwrap();
+        let later = Moment { unix_ms: 1_779_537_800_000, offset_minutes: 120 };
+        let first =
+            capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41).unwrap();
+        let form = r#"{"firstName":"Ania","lastName":"Nowak","email":"","phone":"501 502 503",
+            "consents":["terms","marketing-phone"],"language":"pl"}"#;
+        let second = Capture::corrected(&campaign, &first, form, other.clone(), later)
+            .unwrap()
+            .to_text(&other, 7)
+            .unwrap();
+        let LeadEvent::Corrected(entry) = judged(&second) else { panic!("{second}") };
+        assert_eq!((entry.client_id, entry.version), (ClientId::new(Uuid::from_u128(7)), 2));
+        assert_eq!((entry.device_id.as_str(), entry.device_seq), ("ipad-8", 7));
+        assert_eq!((entry.contact.first_name.as_deref(), entry.contact.email), (Some("Ania"), None));
+        let grants: Vec<_> = entry
+            .consents
+            .iter()
+            .map(|it| (it.id.as_str(), it.language.as_str(), it.granted_at.unix_seconds()))
+            .collect();
+        assert_eq!(grants, [("terms", "en", 1_779_537_790), ("marketing-phone", "pl", 1_779_537_800)]);
+        let third = Capture::voided(&second, other.clone(), later).unwrap();
+        assert_eq!(third.version(), 3);
+        let LeadEvent::Voided(entry) = judged(&third.to_text(&other, 8).unwrap()) else {
+            panic!("not a void")
+        };
+        assert_eq!((entry.version, entry.device_seq, entry.consents.len()), (3, 8, 2));
+        // What was taken back comes back with another version.
+        let text = third.to_text(&other, 8).unwrap();
+        assert_eq!(Capture::corrected(&campaign, &text, form, other, later).unwrap().version(), 4);
+    }
+
+    #[test]
+    fn what_cannot_be_read_any_more_cannot_be_corrected() {
+        let moment = Moment { unix_ms: 0, offset_minutes: 0 };
+        let last = capture(FORM, 0)
+            .unwrap()
+            .to_text(&"ipad-7".parse().unwrap(), 1)
+            .unwrap()
+            .replace("\"version\":1", &format!("\"version\":{}", Entry::MAX_VERSION));
+        for saved in ["", "{}", &last] {
+            let errors = Capture::voided(saved, "ipad-7".parse().unwrap(), moment).unwrap_err();
+            assert_eq!(errors, [FieldError::new("version", ErrorCode::Malformed)]);
+        }
     }
 
     #[test]

@@ -39,14 +39,18 @@ export interface FieldError {
 
 export interface Status {
   readonly state: 'green' | 'amber' | 'red';
-  /** Leads without a receipt of the cloud. */
+  /** Leads that the cloud has not yet in their newest version. */
   readonly waiting: number;
   /** Milliseconds since 1970, of the oldest that waits. */
   readonly oldestSavedAt: number | null;
   readonly failed: number;
   readonly places: { readonly device: number; readonly hub: number; readonly cloud: number };
-  /** Whether a server answered last time; `null` before the first try. */
+  /** Whether a server took part in the last try to sync; `null` before the first. */
   readonly reachable: boolean | null;
+  /** The best that can be reached, without flapping; `null` before that is known. */
+  readonly reach: 'cloud' | 'hub' | 'solo' | null;
+  /** How the session of the person who holds the device stands. Nothing waits for it. */
+  readonly session: 'none' | 'valid' | 'grace' | 'reconnect';
   readonly savedToday: number;
 }
 

@@ -5,91 +5,77 @@ use std::rc::Rc;
 
 use domain::{Campaign, DeviceId, FieldError, SHOOTOUT_2026};
 use js_sys::{Function, Promise, Reflect};
-use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{StorageManager, VisibilityState};
 
 use super::clock;
 use super::idb::StorageError;
-use super::lock::SendLock;
-use super::outbox_db::OutboxDb;
-use super::request::post;
-use super::signals::{Signals, Timer};
-use crate::capture::Capture;
+use super::lock::{Held, SendLock};
+use super::outbox_db::{OutboxDb, PutError};
+use super::reign::{Heard, Reign};
+use super::request::{post, probe};
+use super::save_error::SaveError;
+use super::signals::{News, Signals, Timer};
+use crate::capture::{Capture, campaign_rules};
 use crate::engine::record::{EntryRecord, Records};
-use crate::engine::{Config, Engine, Failure, Input, Output};
-use crate::json;
+use crate::engine::{Config, Engine, Failure, Input, Output, Target};
 
-/// Where entries are sent, after the base URL.
+/// Where entries are sent, after a base URL.
 const SYNC_ROUTE: &str = "/api/leads/sync";
 
-/// Why a Save did not happen. The text must stay in the form.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SaveError {
-    /// What was typed breaks rules.
-    #[error("{} field(s) must be corrected", .0.len())]
-    Invalid(Vec<FieldError>),
-    /// The disk did not take it.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-impl SaveError {
-    /// As the app reads it.
-    pub fn to_json(&self) -> String {
-        #[derive(Serialize)]
-        #[serde(tag = "code", rename_all = "camelCase")]
-        enum Refusal<'a> {
-            Invalid { errors: &'a [FieldError] },
-            Storage { message: String },
-        }
-        let refusal = match self {
-            Self::Invalid(errors) => Refusal::Invalid { errors },
-            Self::Storage(error) => Refusal::Storage { message: error.to_string() },
-        };
-        serde_json::to_string(&refusal).unwrap_or_default()
-    }
-}
+/// Where a store says who it is, after a base URL.
+const HEALTH_ROUTE: &str = "/api/health";
 
 /// This installation: its outbox, its engine, and who wants to know.
 pub struct Device {
-    sync_url: String,
+    /// Base URLs of the addresses where stores may answer.
+    targets: Vec<String>,
     campaign: Campaign,
     device_id: DeviceId,
     db: OutboxDb,
     engine: RefCell<Engine>,
+    /// What the engine was read from.
+    reign: Reign,
     subscribers: RefCell<Vec<Function>>,
     status: RefCell<Option<String>>,
     /// Resolvers of the promises of those who asked for a sync.
     waiting: RefCell<Vec<Function>>,
-    /// A Save that failed, with its form: whether it reached the disk after all is not known. Saving that form
-    /// again is the same lead, so that it cannot become two.
+    /// A Save that failed, with its form: whether it reached the disk after all is not known. Saving that
+    /// form again is the same lead, so that it cannot become two.
     unsettled: RefCell<Option<(String, Capture)>>,
     timer: Timer,
     signals: OnceCell<Signals>,
     send_lock: SendLock,
+    /// The lock, for the request that the engine wishes next: a browser gives one back too slowly to take it
+    /// again.
+    handed_on: RefCell<Option<Held>>,
     was_online: Cell<bool>,
     day_start_ms: Cell<i64>,
     has_asked_to_persist: Cell<bool>,
 }
 
 impl Device {
-    /// Opens the outbox of this name and starts the engine.
+    /// Opens the outbox of this name and starts the engine, with one target.
     ///
     /// # Errors
     /// When the browser gives no storage, or this is no page.
     pub async fn open(base_url: &str, database: &str) -> Result<Rc<Self>, JsValue> {
         let as_js = |error: StorageError| JsValue::from_str(&error.to_string());
-        let campaign = json::read(SHOOTOUT_2026)
-            .map_err(|error| JsValue::from_str(&format!("this version has a broken campaign: {error}")))?;
-        let seed = u64::from_le_bytes(clock::random()?);
+        let campaign = campaign_rules(SHOOTOUT_2026)
+            .ok_or_else(|| JsValue::from_str("this version has a broken campaign"))?;
+        let targets = vec![base_url.trim_end_matches('/').to_owned()];
         let (db, device_id) = OutboxDb::open(database).await.map_err(as_js)?;
-        let records = db.read_all().await.map_err(as_js)?;
+        let send_lock = SendLock::new(database);
+        // A tab that opens while no other sends takes the sending role with the first read.
+        let held = send_lock.try_hold().await;
+        let (records, epoch) = db.read_all(held.is_some()).await.map_err(as_js)?;
+        let engine = new_engine(&device_id, &targets)?;
         let device = Rc::new_cyclic(|device| Self {
-            sync_url: format!("{}{SYNC_ROUTE}", base_url.trim_end_matches('/')),
+            targets,
             campaign,
-            engine: RefCell::new(Engine::new(Config { device_id: device_id.clone(), seed })),
+            engine: RefCell::new(engine),
+            reign: Reign::new(epoch, held.is_some()),
             device_id,
             db,
             subscribers: RefCell::default(),
@@ -98,7 +84,8 @@ impl Device {
             unsettled: RefCell::default(),
             timer: Timer::new(device.clone()),
             signals: OnceCell::new(),
-            send_lock: SendLock::default(),
+            send_lock,
+            handed_on: RefCell::default(),
             was_online: Cell::new(true),
             day_start_ms: Cell::new(i64::MAX),
             has_asked_to_persist: Cell::new(false),
@@ -107,7 +94,10 @@ impl Device {
         // Nothing else sets it.
         let _ = device.signals.set(signals);
         device.look_around();
+        device.announce();
+        *device.handed_on.borrow_mut() = held;
         device.tell(Input::Opened(records));
+        device.handed_on.take();
         Ok(device)
     }
 
@@ -145,7 +135,8 @@ impl Device {
                 return Err(error.into());
             }
         };
-        self.tell_tabs(&Records { entries: vec![record.clone()], ..Records::default() });
+        let records = Records { entries: vec![record.clone()], ..Records::default() };
+        self.tell_tabs(News { epoch: None, records });
         self.look_around();
         self.tell(Input::Saved(record.clone()));
         self.ask_to_persist();
@@ -170,8 +161,12 @@ impl Device {
     }
 
     /// Another tab wrote this.
-    pub(crate) fn learn(self: &Rc<Self>, records: Records) {
-        self.tell(Input::Learned(records));
+    pub(crate) fn learn(self: &Rc<Self>, news: News) {
+        match self.reign.judge(news.epoch, clock::monotonic_ms()) {
+            Heard::Ours => self.tell(Input::Learned(news.records)),
+            Heard::Newer => spawn_local(Rc::clone(self).start_anew(None)),
+            Heard::Older => {}
+        }
     }
 
     pub(crate) fn tick(self: &Rc<Self>) {
@@ -198,38 +193,68 @@ impl Device {
         }
     }
 
+    /// A fact for the engine; kept for the next one, while that is being read.
     fn tell(self: &Rc<Self>, input: Input) {
+        let Some(input) = self.reign.keep_while_reading(input) else { return };
         let mut outputs = Vec::new();
         {
             let mut engine = self.engine.borrow_mut();
             engine.handle(clock::monotonic_ms(), input);
-            outputs.extend(std::iter::from_fn(|| engine.poll()));
+            while let Some(output) = engine.poll() {
+                outputs.push(output);
+            }
         }
         for output in outputs {
             self.perform(output);
         }
     }
 
+    /// What came of a wish; not for an engine that never wished it.
+    fn tell_outcome(self: &Rc<Self>, reign: u64, input: Input) {
+        if self.reign.is(reign) {
+            self.tell(input);
+        }
+    }
+
     fn perform(self: &Rc<Self>, output: Output) {
+        let (device, reign) = (Rc::clone(self), self.reign.number());
         match output {
-            Output::Put(records) => spawn_local(Rc::clone(self).put(records)),
-            Output::Send { request_id, body, timeout_ms } => {
-                spawn_local(Rc::clone(self).send(request_id, body, timeout_ms));
+            Output::Put(records) => spawn_local(device.put(reign, records)),
+            Output::Send { request_id, target, body, timeout_ms } => {
+                let held = self.handed_on.take();
+                spawn_local(async move {
+                    let heard = device.send(reign, request_id, held, &body, target, timeout_ms).await;
+                    if let Some(heard) = heard {
+                        device.tell_outcome(reign, heard);
+                    }
+                });
             }
+            Output::Probe { target, timeout_ms } => spawn_local(async move {
+                let answered = probe(&device.url(target, HEALTH_ROUTE), timeout_ms).await;
+                let heard = match answered {
+                    Some((store, tier)) => Input::HealthAnswered { target, store, tier },
+                    None => Input::HealthMissed { target },
+                };
+                device.tell_outcome(reign, heard);
+            }),
+            // Not wished for: `Config::makes_backups` is off, because no route takes them yet.
+            Output::Backup { request_id, .. } => self.tell(Input::BackupFailed { request_id }),
             Output::WakeAt(at_ms) => self.timer.set(at_ms),
-            Output::Show(status) => {
-                if let Ok(text) = serde_json::to_string(&status) {
-                    self.show(&text);
-                }
-            }
+            Output::Show(status) => self.show(&status.to_json()),
             Output::Done(summary) => {
-                let text = JsValue::from_str(&serde_json::to_string(&summary).unwrap_or_default());
+                let text = JsValue::from_str(&summary.to_json());
                 let waiting = self.waiting.take();
                 for resolve in waiting {
                     let _ = resolve.call1(&JsValue::UNDEFINED, &text);
                 }
             }
         }
+    }
+
+    fn url(&self, target: Target, route: &str) -> String {
+        let mut url = self.targets.get(usize::from(target)).cloned().unwrap_or_default();
+        url.push_str(route);
+        url
     }
 
     fn show(&self, status: &str) {
@@ -241,27 +266,97 @@ impl Device {
         }
     }
 
-    async fn put(self: Rc<Self>, records: Records) {
-        match self.db.put(&records).await {
+    async fn put(self: Rc<Self>, reign: u64, records: Records) {
+        // A tab that does not send has nothing to write but what it may be wrong about.
+        let Some(epoch) = self.reign.own_epoch() else {
+            return self.tell_outcome(reign, Input::PutFailed);
+        };
+        match self.db.put(&records, epoch).await {
             Ok(()) => {
-                self.tell_tabs(&records);
-                self.tell(Input::PutDone);
+                self.tell_tabs(News { epoch: Some(epoch), records });
+                self.tell_outcome(reign, Input::PutDone);
             }
-            Err(_) => self.tell(Input::PutFailed),
+            Err(PutError::Overtaken) if self.reign.is(reign) => self.start_anew(None).await,
+            Err(_) => self.tell_outcome(reign, Input::PutFailed),
         }
     }
 
-    async fn send(self: Rc<Self>, request_id: u64, body: String, timeout_ms: u32) {
-        let heard = match self.send_lock.try_hold().await {
-            Some(_held) => post(&self.sync_url, request_id, &body, timeout_ms).await,
-            None => Input::RequestFailed { request_id, failure: Failure::OtherTab },
+    /// Sends, if this tab has the sending role. `None` when it has only got it now, and the engine that
+    /// wished this is no more.
+    async fn send(
+        self: &Rc<Self>,
+        reign: u64,
+        request_id: u64,
+        held: Option<Held>,
+        body: &str,
+        target: Target,
+        timeout_ms: u32,
+    ) -> Option<Input> {
+        let other_tab = Input::RequestFailed { request_id, failure: Failure::OtherTab };
+        if self.reign.is_ruled_by_other_tab(clock::monotonic_ms()) {
+            return Some(other_tab);
+        }
+        let held = match held {
+            Some(held) => Some(held),
+            None => self.send_lock.try_hold().await,
         };
-        self.tell(heard);
+        let Some(held) = held else { return Some(other_tab) };
+        // A disk that cannot even be read is a reason to send, not to wait: it may be the last chance.
+        let epoch = self.db.epoch().await;
+        if epoch.is_ok_and(|epoch| self.reign.own_epoch() != Some(epoch)) {
+            if self.reign.is(reign) {
+                Rc::clone(self).start_anew(Some(held)).await;
+            }
+            return None;
+        }
+        let heard = post(&self.url(target, SYNC_ROUTE), request_id, body, timeout_ms).await;
+        drop(held);
+        self.announce();
+        Some(heard)
     }
 
-    fn tell_tabs(&self, records: &Records) {
+    /// Throws the engine away and opens another from the disk: what it knew may be older than what another
+    /// tab has written. With the lock, this tab has the sending role from the moment of the read.
+    async fn start_anew(self: Rc<Self>, held: Option<Held>) {
+        if !self.reign.begin_reading() {
+            return;
+        }
+        let takes_over = held.is_some();
+        let read = self.db.read_all(takes_over).await;
+        let engine = new_engine(&self.device_id, &self.targets);
+        let kept = match (read, engine) {
+            (Ok((records, epoch)), Ok(engine)) => {
+                *self.engine.borrow_mut() = engine;
+                let kept = self.reign.read(epoch, takes_over);
+                if !self.was_online.get() {
+                    self.tell(Input::WentOffline);
+                }
+                self.tell(Input::DayStarted(self.day_start_ms.get()));
+                self.announce();
+                *self.handed_on.borrow_mut() = held;
+                self.tell(Input::Opened(records));
+                self.handed_on.take();
+                if !self.waiting.borrow().is_empty() {
+                    self.tell(Input::SyncRequested);
+                }
+                kept
+            }
+            // The old one goes on; it cannot write, and tries again when it next sends.
+            _ => self.reign.not_read(),
+        };
+        kept.into_iter().for_each(|input| self.tell(input));
+    }
+
+    /// Tells the other tabs that this one sends, and lives.
+    fn announce(&self) {
+        if let Some(epoch) = self.reign.own_epoch() {
+            self.tell_tabs(News { epoch: Some(epoch), records: Records::default() });
+        }
+    }
+
+    fn tell_tabs(&self, news: News) {
         if let Some(signals) = self.signals.get() {
-            signals.tell_tabs(records);
+            signals.tell_tabs(&news);
         }
     }
 
@@ -282,4 +377,13 @@ impl Device {
             });
         }
     }
+}
+
+fn new_engine(device_id: &DeviceId, targets: &[String]) -> Result<Engine, JsValue> {
+    Ok(Engine::new(Config {
+        device_id: device_id.clone(),
+        seed: u64::from_le_bytes(clock::random()?),
+        targets: u8::try_from(targets.len()).unwrap_or(u8::MAX),
+        makes_backups: false,
+    }))
 }

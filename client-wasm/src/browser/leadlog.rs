@@ -2,22 +2,15 @@
 
 use std::rc::Rc;
 
-use domain::{ClientId, SHOOTOUT_2026};
+use domain::SHOOTOUT_2026;
 use js_sys::Function;
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use super::device::Device;
 use super::outbox_db::DATABASE_NAME;
-
-/// What a Save answers.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Saved {
-    client_id: ClientId,
-    device_seq: u64,
-}
+use crate::engine::stored;
+use crate::json::Fields;
 
 /// This installation of Leadlog.
 #[wasm_bindgen]
@@ -40,7 +33,16 @@ impl Leadlog {
 
     /// Every rule that the form breaks, as a JSON array of `{field, code}`.
     pub fn check(&self, form: &str) -> String {
-        serde_json::to_string(&self.device.check(form)).unwrap_or_default()
+        let errors = self.device.check(form);
+        let mut array = String::from("[");
+        for error in &errors {
+            if array.len() > 1 {
+                array.push(',');
+            }
+            array.push_str(&stored::write_field_error(error));
+        }
+        array.push(']');
+        array
     }
 
     /// Saves the form. Resolves with `{"clientId","deviceSeq"}` when the lead is durable and was read back.
@@ -50,8 +52,10 @@ impl Leadlog {
         let device = Rc::clone(&self.device);
         match device.save(&form).await {
             Ok(saved) => {
-                let saved = Saved { client_id: saved.client_id, device_seq: saved.device_seq };
-                Ok(serde_json::to_string(&saved).unwrap_or_default())
+                let mut it = Fields::new();
+                it.text("clientId", &saved.client_id.to_string());
+                it.number("deviceSeq", saved.device_seq);
+                Ok(it.end())
             }
             Err(error) => Err(JsValue::from_str(&error.to_json())),
         }

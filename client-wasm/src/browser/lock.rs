@@ -1,7 +1,8 @@
 //! One sending tab at a time, by Web Locks where there are any.
 //!
-//! The lock saves requests; it keeps nothing right, because a resend is harmless. So a tab that waits too
-//! long for a frozen one sends all the same.
+//! The lock saves requests; it keeps nothing right, because a resend is harmless and what is written is
+//! guarded by the epoch on the disk ([`super::outbox_db`]). So a tab that waits too long for a frozen one
+//! sends all the same.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,9 +12,6 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use super::clock::{monotonic_ms, window};
-
-/// Name of the lock.
-const LOCK_NAME: &str = "leadlog-sync";
 
 /// How long another tab may hold the lock before it counts as frozen, in milliseconds. Longer than any
 /// flight.
@@ -38,8 +36,9 @@ extern "C" {
 }
 
 /// The lock as this tab sees it.
-#[derive(Default)]
 pub(crate) struct SendLock {
+    /// That of the database.
+    name: String,
     refused_since_ms: Cell<Option<u64>>,
 }
 
@@ -57,6 +56,11 @@ impl Drop for Held {
 }
 
 impl SendLock {
+    /// The lock of the tabs that share this database.
+    pub(crate) fn new(database: &str) -> Self {
+        Self { name: database.to_owned(), refused_since_ms: Cell::new(None) }
+    }
+
     /// The lock, or `None` while another tab sends.
     pub(crate) async fn try_hold(&self) -> Option<Held> {
         let Some(locks) = lock_manager() else { return Some(Held { release: None }) };
@@ -65,7 +69,7 @@ impl SendLock {
             .refused_since_ms
             .get()
             .is_some_and(|since_ms| now_ms.saturating_sub(since_ms) > MAX_OTHER_TAB_MS);
-        match hold(&locks, is_frozen).await {
+        match hold(&locks, &self.name, is_frozen).await {
             Ok(Some(held)) => {
                 self.refused_since_ms.set(None);
                 Some(held)
@@ -86,7 +90,7 @@ fn lock_manager() -> Option<LockManager> {
 }
 
 /// Asks for the lock. It is held until the promise that the callback returns is resolved.
-async fn hold(locks: &LockManager, steal: bool) -> Result<Option<Held>, JsValue> {
+async fn hold(locks: &LockManager, name: &str, steal: bool) -> Result<Option<Held>, JsValue> {
     let options = Object::new();
     Reflect::set(&options, &if steal { "steal" } else { "ifAvailable" }.into(), &JsValue::TRUE)?;
     let release: Rc<RefCell<Option<Function>>> = Rc::default();
@@ -102,7 +106,7 @@ async fn hold(locks: &LockManager, steal: bool) -> Result<Option<Held>, JsValue>
             }
             Promise::new(&mut |resolve, _| *release.borrow_mut() = Some(resolve)).into()
         });
-        asked = locks.request(LOCK_NAME, &options, closure.as_ref().unchecked_ref());
+        asked = locks.request(name, &options, closure.as_ref().unchecked_ref());
         if let Ok(promise) = &asked {
             // Also when the browser rejects, for example because another tab has stolen the lock later.
             let _ = promise.then(&resolve, &resolve);

@@ -1,9 +1,9 @@
 //! The shell around the engine in a browser: it does the wishes and tells the facts.
 //!
-//! [`leadlog`] the class that the app sees; [`device`] the loop between engine and browser; [`outbox_db`]
-//! what is written to IndexedDB and when a Save is done; [`idb`] IndexedDB itself; [`request`] one `POST`
-//! with a hard time-out; [`lock`] one sending tab; [`signals`] what the browser says about network,
-//! visibility and other tabs; [`clock`] time and randomness.
+//! [`leadlog`] the class that the app sees; [`device`] the loop between engine and browser; [`reign`] which
+//! tab may write and send; [`outbox_db`] what is written to IndexedDB and when a Save is done; [`idb`]
+//! IndexedDB itself; [`request`] one request with a hard time-out; [`lock`] one sending tab; [`signals`] what
+//! the browser says about network, visibility and other tabs; [`clock`] time and randomness.
 //!
 //! Rule for every `RefCell` in here: a borrow ends before the next `await` and before any JavaScript is
 //! called, because both may come back in.
@@ -14,10 +14,13 @@ mod idb;
 mod leadlog;
 mod lock;
 mod outbox_db;
+mod reign;
 mod request;
+mod save_error;
 mod signals;
 
-pub use device::{Device, SaveError};
+pub use device::Device;
 pub use idb::StorageError;
 pub use leadlog::Leadlog;
-pub use outbox_db::{DATABASE_NAME, OutboxDb};
+pub use outbox_db::{DATABASE_NAME, OutboxDb, PutError};
+pub use save_error::SaveError;

@@ -1,8 +1,10 @@
-//! One `POST` of JSON with a hard time-out over everything, the body of the response included.
+//! One `POST` of JSON, or one look at the health route, with a hard time-out over everything, the body of the
+//! response included.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
+use domain::{STORE_ID_HEADER, StoreId, TIER_HEADER, Tier};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Headers, Request, RequestCache, RequestInit, RequestRedirect, Response};
@@ -26,6 +28,27 @@ pub(crate) async fn post(url: &str, request_id: u64, body: &str, timeout_ms: u32
     }
 }
 
+/// Asks the health route which store is there. A page that is not a store's (a captive portal) names none.
+pub(crate) async fn probe(url: &str, timeout_ms: u32) -> Option<(StoreId, Tier)> {
+    let timeout = Timeout::start(timeout_ms).ok()?;
+    let init = RequestInit::new();
+    init.set_method("HEAD");
+    let response = fetch(url, &init, &timeout.controller).await.ok()?;
+    let header = |name: &str| response.headers().get(name).ok().flatten();
+    let tier = header(TIER_HEADER)?;
+    let tier = [Tier::Cloud, Tier::Hub].into_iter().find(|known| known.as_str() == tier)?;
+    Some((header(STORE_ID_HEADER)?.parse().ok()?, tier)).filter(|_| response.ok())
+}
+
+async fn fetch(url: &str, init: &RequestInit, controller: &AbortController) -> Result<Response, JsValue> {
+    init.set_cache(RequestCache::NoStore);
+    // A captive portal redirects to its page.
+    init.set_redirect(RequestRedirect::Error);
+    init.set_signal(Some(&controller.signal()));
+    let request = Request::new_with_str_and_init(url, init)?;
+    JsFuture::from(window()?.fetch_with_request(&request)).await?.dyn_into()
+}
+
 async fn exchange(
     url: &str,
     request_id: u64,
@@ -38,12 +61,7 @@ async fn exchange(
     init.set_method("POST");
     init.set_headers(&headers);
     init.set_body(&JsValue::from_str(body));
-    init.set_cache(RequestCache::NoStore);
-    // A captive portal redirects to its page.
-    init.set_redirect(RequestRedirect::Error);
-    init.set_signal(Some(&controller.signal()));
-    let request = Request::new_with_str_and_init(url, &init)?;
-    let response: Response = JsFuture::from(window()?.fetch_with_request(&request)).await?.dyn_into()?;
+    let response = fetch(url, &init, controller).await?;
     let header = |name: &str| response.headers().get(name).ok().flatten();
     let content_type = header("content-type").unwrap_or_default();
     // What is not JSON says nothing, and may be large.

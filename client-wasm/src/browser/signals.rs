@@ -9,7 +9,8 @@ use web_sys::{BroadcastChannel, EventTarget, MessageEvent};
 use super::clock::{monotonic_ms, window};
 use super::device::Device;
 use crate::engine::record::Records;
-use crate::json;
+use crate::engine::stored;
+use crate::json::{Fields, Object};
 
 /// The one timer: rings when the engine wants to be woken.
 pub(crate) struct Timer {
@@ -98,11 +99,32 @@ impl Signals {
     }
 
     /// Tells the other tabs what was written here.
-    pub(crate) fn tell_tabs(&self, records: &Records) {
-        if let (Some(tabs), Ok(text)) = (&self.tabs, serde_json::to_string(records)) {
+    pub(crate) fn tell_tabs(&self, news: &News) {
+        if let Some(tabs) = &self.tabs {
             // Another tab that does not hear of it sends what is there already, which is harmless.
-            let _ = tabs.channel.post_message(&text.into());
+            let _ = tabs.channel.post_message(&news.write().into());
         }
+    }
+}
+
+/// What one tab wrote and the others hear.
+pub(crate) struct News {
+    /// Of what an engine wrote: the epoch. A Save has none.
+    pub(crate) epoch: Option<u64>,
+    pub(crate) records: Records,
+}
+
+impl News {
+    fn write(&self) -> String {
+        let mut it = Fields::new();
+        it.number_if("epoch", self.epoch);
+        it.raw("records", &stored::write_records(&self.records));
+        it.end()
+    }
+
+    fn read(json: &str) -> Option<Self> {
+        let it = Object::read(json)?;
+        Some(Self { epoch: it.number("epoch"), records: stored::records(&it.object("records")?)? })
     }
 }
 
@@ -117,9 +139,9 @@ impl Tabs {
         let channel = BroadcastChannel::new(channel)?;
         let device = device.clone();
         let hear = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-            let records = message.data().as_string().and_then(|text| json::read(&text).ok());
-            if let (Some(device), Some(records)) = (device.upgrade(), records) {
-                device.learn(records);
+            let news = message.data().as_string().and_then(|text| News::read(&text));
+            if let (Some(device), Some(news)) = (device.upgrade(), news) {
+                device.learn(news);
             }
         });
         channel.set_onmessage(Some(hear.as_ref().unchecked_ref()));

@@ -74,6 +74,14 @@ impl Backoff {
         }
     }
 
+    /// The target is heard of again: no reason to wait, unless a server asked for it. The failures are
+    /// remembered, because a health route may answer where nothing else does.
+    pub fn heard_again(&mut self) {
+        if !self.ordered_by_server {
+            self.until_ms = None;
+        }
+    }
+
     /// Ends the wait but remembers the failures: a person asked.
     pub fn skip(&mut self) {
         self.until_ms = None;

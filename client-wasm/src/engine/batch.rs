@@ -50,22 +50,22 @@ pub struct Batch {
     limit: usize,
     bytes: usize,
     /// The entries, in order.
-    pub seqs: Vec<u64>,
+    pub keys: Vec<u64>,
 }
 
 impl Batch {
     /// An empty batch.
     pub const fn new(limit: &BatchLimit) -> Self {
-        Self { limit: limit.entries(), bytes: 0, seqs: Vec::new() }
+        Self { limit: limit.entries(), bytes: 0, keys: Vec::new() }
     }
 
     /// Takes an entry of this many bytes, or says that the batch is full.
-    pub fn take(&mut self, seq: u64, bytes: usize) -> bool {
+    pub fn take(&mut self, key: u64, bytes: usize) -> bool {
         let total = self.bytes.saturating_add(bytes);
-        if self.seqs.len() >= self.limit || (!self.seqs.is_empty() && total > MAX_ENTRY_BYTES_PER_REQUEST) {
+        if self.keys.len() >= self.limit || (!self.keys.is_empty() && total > MAX_ENTRY_BYTES_PER_REQUEST) {
             return false;
         }
-        self.seqs.push(seq);
+        self.keys.push(key);
         self.bytes = total;
         true
     }

@@ -1,47 +1,72 @@
-//! The body of a request: the domain's [`SyncRequest`], with the entries' bytes as they are.
+//! The body of a request: what `domain::SyncRequest` reads, with the entries' bytes as they are.
 //!
 //! `serde_json` would carry them as `RawValue`s only, and makes one by reading its text all over again.
 
-use domain::SyncRequest;
+use domain::{DeviceId, Receipt};
 
-/// How a request without entries ends.
-const NO_ENTRIES: &str = "[]}";
+use super::reading::Cursors;
+use super::stored;
+use crate::json::Fields;
 
-/// Writes `request`, which has no entries of its own, with these. Each must be one JSON value.
-pub(super) fn write<'a>(request: &SyncRequest<'_>, entries: impl Iterator<Item = &'a str>) -> String {
-    // Writing plain data to a string cannot fail; an empty body would be refused and tried again.
-    let mut body = serde_json::to_string(request).unwrap_or_default();
-    if body.ends_with(NO_ENTRIES) {
-        body.truncate(body.len() - NO_ENTRIES.len());
-        let mut before = '[';
-        for entry in entries {
-            body.push(before);
-            body.push_str(entry);
-            before = ',';
+/// What stands before the entries.
+pub(super) struct Head<'a> {
+    pub(super) sender: &'a DeviceId,
+    pub(super) saved_through: Option<u64>,
+    pub(super) last_receipt: Option<Receipt>,
+    pub(super) cursors: Cursors,
+}
+
+/// A request with these entries, each of which must be one JSON value.
+pub(super) fn write<'a>(head: &Head<'_>, entries: impl Iterator<Item = &'a str>) -> String {
+    let mut it = Fields::new();
+    it.text("sender", head.sender.as_str());
+    it.number_if("savedThrough", head.saved_through);
+    it.raw_if("lastReceipt", head.last_receipt.as_ref().map(stored::write_receipt));
+    it.number("erasuresAfter", head.cursors.erasures);
+    it.number("cloudVerdictsAfter", head.cursors.cloud_verdicts);
+    let mut array = String::from("[");
+    for entry in entries {
+        if array.len() > 1 {
+            array.push(',');
         }
-        body.push_str(if before == '[' { NO_ENTRIES } else { "]}" });
+        array.push_str(entry);
     }
-    body
+    array.push(']');
+    it.raw("entries", &array);
+    it.end()
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::{AppendId, StoreId, SyncRequest};
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
-    fn a_store_reads_the_very_bytes_of_the_entries() {
+    fn a_store_reads_the_head_and_the_very_bytes_of_the_entries() {
+        let receipt = Receipt {
+            store_id: StoreId::new(Uuid::from_u128(1)),
+            position: 5,
+            append_id: AppendId::from_bits(-1),
+        };
         for entries in [&[][..], &[r#"{"a": [1 ]}"#], &["{}", " 7 ", r#""x""#]] {
-            let sender = Some("ipad-7".parse().unwrap());
-            let request = SyncRequest {
-                sender,
-                saved_through: Some(3),
-                last_receipt: None,
-                erasures_after: None,
-                entries: Vec::new(),
+            let sender: DeviceId = "ipad-7".parse().unwrap();
+            let head = Head {
+                sender: &sender,
+                saved_through: (!entries.is_empty()).then_some(3),
+                last_receipt: (!entries.is_empty()).then_some(receipt),
+                cursors: Cursors { erasures: 8, cloud_verdicts: 9 },
             };
-            let body = write(&request, entries.iter().copied());
+            let body = write(&head, entries.iter().copied());
             let read: SyncRequest<'_> = serde_json::from_str(&body).unwrap();
-            assert_eq!((read.sender, read.saved_through), (request.sender, Some(3)), "{body}");
+            assert_eq!(
+                (read.sender.as_ref(), read.saved_through),
+                (Some(&sender), head.saved_through),
+                "{body}"
+            );
+            assert_eq!((read.last_receipt, read.reports.len()), (head.last_receipt, 0), "{body}");
+            assert_eq!((read.erasures_after, read.cloud_verdicts_after), (Some(8), Some(9)), "{body}");
             let texts: Vec<_> = read.entries.iter().map(|entry| entry.get()).collect();
             assert_eq!(texts, entries.iter().map(|entry| entry.trim()).collect::<Vec<_>>(), "{body}");
         }

@@ -2,183 +2,133 @@
 //!
 //! # The protocol
 //!
-//! The shell (the browser, a test, a simulator) tells the engine facts with [`Engine::handle`]: what was
-//! read from disk, that a lead was saved, that a timer rang, that a response came. Then it polls
-//! [`Engine::poll`] until there is nothing left, and does each [`Output`]: write these records, send this
-//! request, wake me then, show this. Time comes in with every fact; randomness came in as a seed. The same
-//! facts give the same wishes, always.
+//! The shell (the browser, a test, a simulator) tells the engine facts with [`Engine::handle`]: what was read
+//! from disk, that a lead was saved, that a timer rang, that a response came ([`input`]). Then it polls
+//! [`Engine::poll`] until there is nothing left, and does each wish: write these records, send this request,
+//! wake me then, show this ([`output`]). Time comes in with every fact; randomness came in as a seed. The
+//! same facts give the same wishes, always.
 //!
 //! **A lead** is durable before the engine hears of it ([`Input::Saved`]). Nothing in here can make a Save
 //! fail or wait (invariant 10), and nothing in here is needed to keep it (invariant 1): the engine rebuilds
-//! itself from the records alone ([`Input::Opened`]).
+//! itself from the records alone ([`Input::Opened`], [`record`]). A correction or a void is the next version
+//! of the same lead, complete, and an entry like any other; so is the fix of one that failed.
+//!
+//! **Targets** are the addresses where stores may answer, in order of preference. Which store is there, and
+//! whether it is the cloud or a hub, is learned from its answers and never from an address. Each target has a
+//! backoff, a batch limit and a heartbeat of its own ([`tier`]): two misses in a row make it unreachable, and
+//! it gets health requests only until one is answered. When nobody can be reached, the device is solo, and
+//! keeps everything.
 //!
 //! **A run** begins with one of five triggers: a save, the regular tick, the page becoming visible, the
-//! network coming back, a person's wish. (Opening counts as becoming visible.) It sends one request, and
-//! further ones while entries are left that can be sent. A trigger during a run starts no second request:
-//! the run takes along what was saved meanwhile, and a person who asked gets the summary of that run. A run
-//! with nothing to send still sends one request without entries, because only an answer tells that the
-//! store is there and still has its history. While the browser says it is offline, a trigger does nothing;
-//! a person gets an empty summary.
+//! network coming back, a person's wish. (Opening counts as becoming visible, a target that is heard of again
+//! as the network coming back.) It goes through the targets, one request at a time ([`run`]). A trigger
+//! during a run starts no second request: the run takes along what was saved meanwhile, and a person who
+//! asked gets the summary of that run. While the browser says it is offline, a trigger does nothing; a person
+//! gets an empty summary.
 //!
-//! **A flight** is the one request under way, with a lease in memory. An entry is `syncing` while it is in
-//! the flight, so a crash leaves none stuck. When the lease ends without an outcome, the request counts as
-//! failed, and a later outcome is ignored: what it said will be said again.
+//! **A flight** is the one request under way, with a lease in memory ([`flight`]). An entry is `syncing`
+//! while it is in the flight, so a crash leaves none stuck. When the lease ends without an outcome, the
+//! request counts as failed, and a later outcome is ignored: what it said will be said again.
 //!
-//! **An answer** is JSON of the right shape from a store ([`verdict`]). Each result is matched to its entry
-//! by lead and version. `created`, `duplicate` and `duplicate_email` with a receipt make it synced;
-//! `invalid` and `conflict` make it failed. Any other word, or no result, leaves it pending, set aside for a
-//! while so that it does not stand in the way of the others. **Anything else** that can come back (no
-//! network, a portal's page, 401, 408, 413, 429, 5xx, silence) says nothing about any entry: the engine waits
-//! ([`backoff`]) and tries again, for ever. What was refused as a whole is tried in halves, down to a
-//! single entry; if that one is refused alone, it is set aside.
+//! **What is sent** follows from the owed rule ([`owed`]): to each store that answers, what it has not spoken
+//! about and the cloud has not taken; oldest first, versions of a lead in order.
 //!
-//! **Custody** ([`custody`]): the store's answer says whether it is the cloud or a hub. Only the cloud's
-//! receipt ends the matter; a hub's receipt moves the lead to "hub", and it is still owed to the cloud. With
-//! each request the engine shows its newest receipt of the store that answered last. If that very store
-//! answers that it does not have it, everything it ever said is void, and what it covered is owed again
-//! (invariant 5). If another store answers, one that has given receipts before, its new receipts are not
-//! taken until it has been shown an old one: they could hide that its history was lost.
+//! **An answer** is JSON of the right shape from a store ([`verdict`], [`answer`]). Each result is matched to
+//! its entry by lead and version. `created`, `duplicate` and `duplicate_email` with a receipt are stored;
+//! `invalid` and `conflict` are refused, and the lead fails unless a later version stands behind it; `erased`
+//! removes the person. Any other word, or no result, leaves the entry pending, set aside for a while so that
+//! it does not stand in the way of the others. **Anything else** that can come back (no network, a portal's
+//! page, 401, 408, 413, 429, 5xx, silence) says nothing about any entry: the engine waits ([`backoff`]) and
+//! tries again, for ever. What was refused as a whole is tried in halves ([`batch`]), down to a single entry;
+//! if that one is refused alone, it is set aside.
+//!
+//! **Custody** ([`custody`]) is computed from receipts. Only the cloud's receipt ends the matter. A hub's
+//! receipt moves the lead to "hub". A hub's word that it has relayed beyond the entry makes it "cloud",
+//! unless the cloud said otherwise about this very entry, which a hub passes on before that word. But the
+//! device goes on to owe the entry to the cloud itself.
+//!
+//! **Lineage**: with each request the engine shows the newest receipt that it holds of the store which
+//! answered last at this target; if it has none, the highest of that store that hubs passed on. If that very
+//! store answers that it does not have it, everything it ever said is void, hubs' words that rest on it too,
+//! and what it covered is owed again (invariant 5). Results of a store that has given receipts before are
+//! taken only if it was shown one: they could hide that its history was lost. Receipts that hubs passed on
+//! are kept apart from the device's own: of two receipts from different mouths, the higher one proves nothing
+//! about the lower.
+//!
+//! **Removal** ([`removal`]): personal data goes when a store says that the person was erased, and when the
+//! campaign is closed and the cloud has the lead (invariant 4). Ids and marks stay.
 //!
 //! **Writing** is behind: answers change the state in memory and are written as marks, one write at a time,
 //! all of them together. So a mark that voids can never be overtaken by a newer receipt. A lost write costs a
-//! resend, which is harmless.
+//! resend, which is harmless. Several tabs share one disk; the shell sees to it that a tab writes only while
+//! it has the sending role, and opens a new engine from the disk when it has lost it meanwhile.
 //!
 //! **Waking**: after [`Input::Opened`] there is always a time at which the engine wants to be woken
-//! ([`Output::WakeAt`]), so no missed event can strand a lead.
+//! ([`Output::WakeAt`]), at most [`MAX_SLEEP_MS`] ahead, so no missed event can strand a lead.
 //!
 //! # The modules
 //!
-//! [`record`] what is on disk; [`outbox`] which entries are owed, in order; [`batch`] how much goes into one
-//! request; [`flight`] the request under way; [`verdict`] what came back; [`backoff`] how long to wait;
-//! [`custody`] where a lead stands; [`status`] what a person is told.
+//! [`record`] what is on disk, [`stored`] how that is read and written; [`outbox`] what is in memory,
+//! [`lead_index`] which entries are one lead, [`tally`] the counts; [`owed`] what is to be sent where;
+//! [`run`] and [`flight`] when; [`batch`] how much; [`body`] in which words; [`verdict`] what came back,
+//! [`answer`] what follows from it, [`reading`] how far a store's log was read; [`backoff`] how long to wait;
+//! [`tier`] who can be reached; [`custody`] where an entry stands, [`stores`] what is known of stores;
+//! [`removal`] what must go; [`unwritten`] what is not on disk yet; [`backup`] when the database is shipped;
+//! [`session`] who holds the device; [`settle`] what is done after every fact; [`status`] what a person is
+//! told.
 
+pub mod answer;
 pub mod backoff;
+pub mod backup;
 pub mod batch;
 pub mod custody;
 pub mod flight;
+pub mod input;
 pub mod outbox;
+pub mod output;
+pub mod owed;
+pub mod reading;
 pub mod record;
+pub mod run;
+pub mod session;
 pub mod status;
+pub mod stored;
+pub mod tier;
 pub mod verdict;
 
-mod answer;
 mod body;
+mod lead_index;
+mod removal;
+mod settle;
+mod stores;
+mod tally;
 mod unwritten;
+
+pub use input::{Config, Failure, Input, Target};
+pub use output::Output;
+pub use run::SYNC_EVERY_MS;
 
 use std::collections::VecDeque;
 
-use domain::{DeviceId, SyncRequest};
+use domain::{ClientId, StoreId, Tier};
 
 use backoff::{Backoff, Jitter};
+use backup::BackupSchedule;
 use batch::BatchLimit;
-use custody::Place;
-use flight::{FLIGHT_LEASE_MS, Flight, REQUEST_TIMEOUT_MS, Run};
+use flight::{Flight, Run};
 use outbox::Outbox;
+use reading::Reading;
 use record::{EntryRecord, Records};
-use status::{EntryStatus, Status, Summary};
+use session::SessionClock;
+use status::{EntryStatus, Status};
+use tier::{Contact, HEARTBEAT_MS};
 use unwritten::Unwritten;
 
-/// Time between two runs when nothing else happens, in milliseconds (SYN-2).
-pub const SYNC_EVERY_MS: u64 = 60_000;
-
-/// Wait while another tab sends, in milliseconds.
-pub const OTHER_TAB_WAIT_MS: u64 = 2_000;
-
-/// Wait when stores answer in turn, in milliseconds.
-pub const OTHER_STORE_WAIT_MS: u64 = 2_000;
+/// Longest time that the engine sleeps, in milliseconds.
+pub const MAX_SLEEP_MS: u64 = 300_000;
 
 /// Wait before records that could not be written are written again, in milliseconds.
 pub const REWRITE_AFTER_MS: u64 = 10_000;
-
-/// What the engine must know from the start.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// This installation.
-    pub device_id: DeviceId,
-    /// Random; decides the jitter of waits.
-    pub seed: u64,
-}
-
-/// A fact.
-#[derive(Debug)]
-pub enum Input {
-    /// The database was opened and holds this. The first fact; nothing is sent before.
-    Opened(Records),
-    /// An entry is durable.
-    Saved(EntryRecord),
-    /// Another tab wrote this.
-    Learned(Records),
-    /// The timer rang, or may have.
-    Tick,
-    /// The local day began at this moment, in milliseconds since 1970.
-    DayStarted(i64),
-    /// The page can be seen.
-    Visible,
-    /// The browser says that there is a network.
-    CameOnline,
-    /// The browser says that there is none.
-    WentOffline,
-    /// A person asked. Answered with one [`Output::Done`], for all who asked during the run.
-    SyncRequested,
-    /// A response came.
-    Response {
-        /// The request.
-        request_id: u64,
-        /// HTTP status code.
-        code: u16,
-        /// `Content-Type`, empty when there is none.
-        content_type: String,
-        /// The body.
-        body: String,
-        /// `Retry-After`.
-        retry_after: Option<String>,
-    },
-    /// No response came.
-    RequestFailed {
-        /// The request.
-        request_id: u64,
-        /// Why.
-        failure: Failure,
-    },
-    /// The records of the last [`Output::Put`] are durable.
-    PutDone,
-    /// The records of the last [`Output::Put`] were not written, none of them.
-    PutFailed,
-}
-
-/// Why no response came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// No connection, or it broke.
-    Network,
-    /// It took too long.
-    Timeout,
-    /// Another tab is sending; nothing was tried.
-    OtherTab,
-}
-
-/// A wish.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Write these in one transaction, then say [`Input::PutDone`] or [`Input::PutFailed`]. There is never
-    /// a second one before that.
-    Put(Records),
-    /// `POST` this to the sync route, once, within this time.
-    Send {
-        /// To be named in the outcome.
-        request_id: u64,
-        /// JSON.
-        body: String,
-        /// When to abort, in milliseconds.
-        timeout_ms: u32,
-    },
-    /// Say [`Input::Tick`] at this time, in the milliseconds of [`Engine::handle`]. Replaces the last wish.
-    WakeAt(u64),
-    /// Tell people.
-    Show(Status),
-    /// What the run did that a person had asked for.
-    Done(Summary),
-}
 
 /// The state machine.
 pub struct Engine {
@@ -187,46 +137,58 @@ pub struct Engine {
     now_ms: u64,
     is_open: bool,
     is_online: bool,
-    reachable: Option<bool>,
-    day_start_ms: i64,
     unreadable: usize,
     outbox: Outbox,
-    limit: BatchLimit,
-    backoff: Backoff,
+    /// One per target.
+    lines: Vec<Line>,
     jitter: Jitter,
     run: Option<Run>,
     flight: Option<Flight>,
     last_request_id: u64,
-    regular_at_ms: u64,
     unwritten: Unwritten,
+    backup: BackupSchedule,
+    session: SessionClock,
     shown: Option<Status>,
     wake_at_ms: Option<u64>,
+}
+
+/// How requests to one target fare.
+#[derive(Default)]
+struct Line {
+    contact: Contact,
+    backoff: Backoff,
+    limit: BatchLimit,
+    /// When it is asked even if there is nothing for it.
+    due_at_ms: u64,
+    /// Whether a store took part in the last request; `None` before the first.
+    has_answered: Option<bool>,
+    reading: Reading,
+    /// Whether another store answered in this run than the one whose receipt was shown.
+    has_met_other_store: bool,
 }
 
 impl Engine {
     /// An engine that has not been opened yet.
     pub fn new(config: Config) -> Self {
-        let jitter = Jitter::new(config.seed);
+        let outbox = Outbox::new(config.device_id.clone(), config.targets);
         Self {
-            config,
             outputs: VecDeque::new(),
             now_ms: 0,
             is_open: false,
             is_online: true,
-            reachable: None,
-            day_start_ms: i64::MAX,
             unreadable: 0,
-            outbox: Outbox::default(),
-            limit: BatchLimit::default(),
-            backoff: Backoff::default(),
-            jitter,
+            lines: (0..config.targets.max(1)).map(|_| Line::default()).collect(),
+            outbox,
+            jitter: Jitter::new(config.seed),
             run: None,
             flight: None,
             last_request_id: 0,
-            regular_at_ms: 0,
             unwritten: Unwritten::default(),
+            backup: BackupSchedule::default(),
+            session: SessionClock::default(),
             shown: None,
             wake_at_ms: None,
+            config,
         }
     }
 
@@ -235,27 +197,32 @@ impl Engine {
     pub fn handle(&mut self, now_ms: u64, input: Input) {
         self.now_ms = self.now_ms.max(now_ms);
         match input {
-            Input::Opened(records) => {
-                self.learn(records);
-                self.is_open = true;
-                self.trigger();
-            }
+            Input::Opened(records) => self.opened(records),
             Input::Learned(records) => self.learn(records),
             Input::Saved(record) => {
                 self.outbox.insert(record);
+                self.backup.changed();
+                self.trigger();
+            }
+            Input::Restored(records) => {
+                records.entries.into_iter().for_each(|record| self.outbox.insert(record));
+                self.backup.changed();
                 self.trigger();
             }
             Input::Tick => self.tick(),
-            Input::DayStarted(day_start_ms) => self.day_start_ms = day_start_ms,
-            Input::Visible => self.trigger(),
+            Input::DayStarted(day_start_ms) => self.outbox.day_started(day_start_ms),
+            Input::Visible => self.trigger_all(),
             Input::CameOnline => {
                 self.is_online = true;
-                self.backoff.network_came_back();
-                self.trigger();
+                for line in &mut self.lines {
+                    line.backoff.network_came_back();
+                    line.contact.try_again(self.now_ms);
+                }
+                self.trigger_all();
             }
             Input::WentOffline => {
                 self.is_online = false;
-                self.reachable = Some(false);
+                self.lines.iter_mut().for_each(|line| line.has_answered = Some(false));
             }
             Input::SyncRequested => self.sync_requested(),
             Input::Response { request_id, code, content_type, body, retry_after } => {
@@ -268,8 +235,22 @@ impl Engine {
                     self.request_failed(&flight, failure);
                 }
             }
+            Input::HealthAnswered { target, store, tier } => self.health_answered(target, store, tier),
+            Input::HealthMissed { target } => {
+                if let Some(line) = self.lines.get_mut(usize::from(target)) {
+                    line.contact.probe_missed();
+                }
+            }
+            Input::CampaignClosed(campaign) => self.outbox.close_campaign(campaign),
+            Input::SessionStarted(session) => self.session.start(self.now_ms, session),
+            Input::BackupDone { request_id } => self.backup.done(self.now_ms, request_id),
+            Input::BackupFailed { request_id } => {
+                self.backup.failed(self.now_ms, request_id, &mut self.jitter);
+            }
             Input::PutDone => self.unwritten.written(),
-            Input::PutFailed => self.unwritten.failed(self.now_ms.saturating_add(REWRITE_AFTER_MS)),
+            Input::PutFailed => {
+                self.unwritten.failed(&mut self.outbox, self.now_ms.saturating_add(REWRITE_AFTER_MS));
+            }
         }
         self.settle();
     }
@@ -280,145 +261,69 @@ impl Engine {
     }
 
     /// The state of an entry (SYN-1), derived; `None` when there is no such entry.
-    pub fn entry_status(&self, device_seq: u64) -> Option<EntryStatus> {
-        let (_, _, place, is_refused) = self.outbox.standing().find(|(seq, ..)| *seq == device_seq)?;
-        Some(match place {
-            _ if is_refused => EntryStatus::Failed,
-            Place::Hub | Place::Cloud => EntryStatus::Synced,
-            Place::Device if self.flight.as_ref().is_some_and(|flight| flight.seqs.contains(&device_seq)) => {
-                EntryStatus::Syncing
-            }
-            Place::Device => EntryStatus::Pending,
-        })
+    pub fn entry_status(&self, key: u64) -> Option<EntryStatus> {
+        let is_in_flight = || self.flight.as_ref().is_some_and(|flight| flight.keys.contains(&key));
+        match self.outbox.entry_status(key)? {
+            EntryStatus::Pending if is_in_flight() => Some(EntryStatus::Syncing),
+            status => Some(status),
+        }
+    }
+
+    /// The newest version of a lead, from which a correction or a void is made.
+    pub fn newest_version(&self, client_id: ClientId) -> Option<&EntryRecord> {
+        self.outbox.newest_version(client_id)
+    }
+
+    fn opened(&mut self, records: Records) {
+        self.learn(records);
+        self.is_open = true;
+        let probe_from_ms = self.now_ms.saturating_add(HEARTBEAT_MS);
+        self.lines.iter_mut().for_each(|line| line.contact.probe_from(probe_from_ms));
+        self.backup.opened(self.now_ms, !self.outbox.items.is_empty());
+        self.trigger_all();
     }
 
     fn learn(&mut self, records: Records) {
         records.entries.into_iter().for_each(|record| self.outbox.insert(record));
-        records.marks.into_iter().for_each(|mark| self.outbox.restore(mark));
         self.unreadable = self.unreadable.max(records.unreadable);
-        if let Some(stores) = records.stores {
-            self.outbox.restore_stores(stores);
-        }
-    }
-
-    fn tick(&mut self) {
-        // The timer that rang is gone, even if it rang too early.
-        self.wake_at_ms = None;
-        if let Some(flight) = self.flight.take_if(|flight| flight.deadline_ms <= self.now_ms) {
-            self.request_failed(&flight, Failure::Timeout);
-        }
-        let is_ready = self.outbox.next_ready_ms(self.now_ms).is_some_and(|ready_ms| ready_ms <= self.now_ms);
-        if is_ready || self.regular_at_ms <= self.now_ms {
-            self.trigger();
-        }
-    }
-
-    fn sync_requested(&mut self) {
-        if self.run.is_none() && self.is_open && self.is_online {
-            self.backoff.skip();
-            self.outbox.release_all();
-            self.trigger();
-        }
-        match &mut self.run {
-            Some(run) => run.is_awaited = true,
-            None => {
-                let summary = Summary { waiting: self.status().waiting, ..Summary::default() };
-                self.outputs.push_back(Output::Done(summary));
-            }
-        }
-    }
-
-    /// Begins a run, unless there is a reason not to.
-    fn trigger(&mut self) {
-        if !self.is_open || self.run.is_some() {
-            return;
-        }
-        if self.regular_at_ms <= self.now_ms {
-            self.regular_at_ms = self.now_ms.saturating_add(SYNC_EVERY_MS);
-        }
-        if self.is_online && self.backoff.until(self.now_ms).is_none() {
-            self.run = Some(Run::default());
-            let seqs = self.outbox.next_batch(self.now_ms, &self.limit);
-            self.send(seqs);
-        }
-    }
-
-    /// Sends the next request of the run, or ends the run.
-    fn proceed(&mut self) {
-        let seqs = self.outbox.next_batch(self.now_ms, &self.limit);
-        if seqs.is_empty() || !self.is_online {
-            self.end_run();
-        } else {
-            self.send(seqs);
-        }
-    }
-
-    fn send(&mut self, seqs: Vec<u64>) {
-        let shown = self.outbox.last_receipt();
-        let request = SyncRequest {
-            sender: Some(self.config.device_id.clone()),
-            saved_through: self.outbox.saved_through(),
-            last_receipt: shown,
-            erasures_after: None,
-            entries: Vec::new(),
-        };
-        let body = body::write(&request, self.outbox.texts(&seqs));
-        self.last_request_id = self.last_request_id.saturating_add(1);
-        if let Some(run) = &mut self.run {
-            run.summary.sent += seqs.len();
-        }
-        let deadline_ms = self.now_ms.saturating_add(FLIGHT_LEASE_MS);
-        let request_id = self.last_request_id;
-        self.flight = Some(Flight { request_id, seqs, shown, deadline_ms });
-        self.outputs.push_back(Output::Send { request_id, body, timeout_ms: REQUEST_TIMEOUT_MS });
+        self.outbox.restore(records.marks, records.stores);
     }
 
     fn land(&mut self, request_id: u64) -> Option<Flight> {
         self.flight.take_if(|flight| flight.request_id == request_id)
     }
 
-    fn end_run(&mut self) {
-        self.regular_at_ms = self.now_ms.saturating_add(SYNC_EVERY_MS);
-        let Some(run) = self.run.take() else { return };
-        if run.is_awaited {
-            let summary = Summary { waiting: self.status().waiting, ..run.summary };
-            self.outputs.push_back(Output::Done(summary));
+    fn health_answered(&mut self, target: Target, store: StoreId, tier: Tier) {
+        let Some(line) = self.lines.get_mut(usize::from(target)) else { return };
+        let was_away = line.contact.heard(self.now_ms, tier);
+        if was_away {
+            line.backoff.heard_again();
+            line.due_at_ms = line.due_at_ms.min(self.now_ms);
+        }
+        // The next request shows this store its own receipt and cursors.
+        self.outbox.meet(target, store);
+        self.reach_changed(target);
+        if was_away {
+            self.trigger();
         }
     }
 
-    fn status(&self) -> Status {
-        Status::of(&self.outbox, self.unreadable, self.reachable, self.day_start_ms)
+    fn reach_changed(&mut self, target: Target) {
+        let is_reachable = self.line(target).contact.is_reachable();
+        self.outbox.set_reachable(target, is_reachable);
     }
 
-    /// After every fact: write what is new, tell people, ask for the next waking.
-    fn settle(&mut self) {
-        if let Some(records) = self.unwritten.next_put(self.now_ms, &self.outbox) {
-            self.outputs.push_back(Output::Put(records));
-        }
-        if !self.is_open {
-            return;
-        }
-        let status = self.status();
-        if self.shown.as_ref() != Some(&status) {
-            self.shown = Some(status.clone());
-            self.outputs.push_back(Output::Show(status));
-        }
-        let wake_at_ms = self.next_wake_ms();
-        if self.wake_at_ms != Some(wake_at_ms) {
-            self.wake_at_ms = Some(wake_at_ms);
-            self.outputs.push_back(Output::WakeAt(wake_at_ms));
-        }
+    fn line(&mut self, target: Target) -> &mut Line {
+        &mut self.lines[usize::from(target)]
     }
 
-    fn next_wake_ms(&self) -> u64 {
-        let run_at_ms = match &self.flight {
-            Some(flight) => flight.deadline_ms,
-            None if !self.is_online => self.regular_at_ms,
-            None => {
-                let ready_ms = self.outbox.next_ready_ms(self.now_ms).unwrap_or(u64::MAX);
-                ready_ms.min(self.regular_at_ms).max(self.backoff.until(self.now_ms).unwrap_or(0))
-            }
-        };
-        run_at_ms.min(self.unwritten.retry_at_ms().unwrap_or(u64::MAX))
+    fn targets(&self) -> std::ops::Range<Target> {
+        0..self.config.targets.max(1)
+    }
+
+    fn reachable_target(&self) -> Option<Target> {
+        let is_reachable =
+            |target: &Target| self.is_online && self.lines[usize::from(*target)].contact.is_reachable();
+        self.targets().find(is_reachable)
     }
 }

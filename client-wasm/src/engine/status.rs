@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::custody::Place;
-use super::outbox::Outbox;
+use super::session::SessionState;
+use crate::json::Fields;
 
 /// The colour of the dot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Light {
-    /// Every lead has a receipt of the cloud.
+    /// Every lead is in the cloud, by receipts.
     Green,
     /// Some wait.
     Amber,
@@ -17,7 +17,18 @@ pub enum Light {
     Red,
 }
 
-/// How many leads stand where. Each is counted once, at its farthest place.
+impl Light {
+    pub(super) const fn of(failed: usize, waiting: usize) -> Self {
+        match (failed, waiting) {
+            (0, 0) => Self::Green,
+            (0, _) => Self::Amber,
+            _ => Self::Red,
+        }
+    }
+}
+
+/// How many leads stand where. Each is counted once, where that version of it stands that has got least far;
+/// a lead whose person was erased is not counted any more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Places {
@@ -29,56 +40,40 @@ pub struct Places {
     pub cloud: usize,
 }
 
+/// Who can be reached (TIER-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reach {
+    /// The cloud itself.
+    Cloud,
+    /// A hub, but not the cloud.
+    Hub,
+    /// Nobody.
+    Solo,
+}
+
 /// The state of the whole outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The colour of the dot.
     pub state: Light,
-    /// Entries without a receipt of the cloud, the refused ones not counted.
+    /// Leads that the cloud has not in their newest version, those not counted that failed.
     pub waiting: usize,
-    /// When the oldest of them was saved, in milliseconds since 1970.
+    /// When the oldest of what waits was saved, in milliseconds since 1970.
     pub oldest_saved_at: Option<i64>,
-    /// Entries that were refused.
+    /// Leads whose newest version was refused.
     pub failed: usize,
-    /// Where entries stand.
+    /// Where leads stand.
     pub places: Places,
-    /// Whether a store answered last time; `None` before the first try.
+    /// Whether a store took part in the last try to sync; `None` before the first.
     pub reachable: Option<bool>,
-    /// Entries saved since midnight.
+    /// The best tier that can be reached; `None` before that is known.
+    pub reach: Option<Reach>,
+    /// How the session of the person who holds the device stands.
+    pub session: SessionState,
+    /// Leads saved since midnight.
     pub saved_today: usize,
-}
-
-impl Status {
-    /// Looks at every entry. `unreadable` ones are on disk and wait for a newer program; `day_start_ms` is
-    /// the last midnight, in milliseconds since 1970.
-    pub fn of(outbox: &Outbox, unreadable: usize, reachable: Option<bool>, day_start_ms: i64) -> Self {
-        let mut places = Places { device: unreadable, ..Places::default() };
-        let (mut waiting, mut failed, mut saved_today) = (unreadable, 0, 0);
-        let mut oldest_saved_at: Option<i64> = None;
-        for (_, saved_at, place, is_refused) in outbox.standing() {
-            match place {
-                Place::Device => places.device += 1,
-                Place::Hub => places.hub += 1,
-                Place::Cloud => places.cloud += 1,
-            }
-            if is_refused {
-                failed += 1;
-            } else if place != Place::Cloud {
-                waiting += 1;
-                oldest_saved_at = Some(oldest_saved_at.map_or(saved_at, |oldest| oldest.min(saved_at)));
-            }
-            if saved_at >= day_start_ms {
-                saved_today += 1;
-            }
-        }
-        let state = match (failed, waiting) {
-            (0, 0) => Light::Green,
-            (0, _) => Light::Amber,
-            _ => Light::Red,
-        };
-        Self { state, waiting, oldest_saved_at, failed, places, reachable, saved_today }
-    }
 }
 
 /// State of one entry (SYN-1).
@@ -104,6 +99,99 @@ pub struct Summary {
     pub synced: usize,
     /// Entries that a store refused.
     pub failed: usize,
-    /// Entries that still wait for a receipt of the cloud.
+    /// Leads that still wait for the cloud.
     pub waiting: usize,
+}
+
+impl Status {
+    /// As the app reads it: what serde's derived writing would say, in less code.
+    pub fn to_json(&self) -> String {
+        let mut places = Fields::new();
+        places.number("device", self.places.device as u64);
+        places.number("hub", self.places.hub as u64);
+        places.number("cloud", self.places.cloud as u64);
+        let mut it = Fields::new();
+        it.text(
+            "state",
+            match self.state {
+                Light::Green => "green",
+                Light::Amber => "amber",
+                Light::Red => "red",
+            },
+        );
+        it.number("waiting", self.waiting as u64);
+        it.raw("oldestSavedAt", &self.oldest_saved_at.map_or_else(|| "null".to_owned(), |at| at.to_string()));
+        it.number("failed", self.failed as u64);
+        it.raw("places", &places.end());
+        it.raw(
+            "reachable",
+            match self.reachable {
+                Some(true) => "true",
+                Some(false) => "false",
+                None => "null",
+            },
+        );
+        it.raw(
+            "reach",
+            match self.reach {
+                Some(Reach::Cloud) => "\"cloud\"",
+                Some(Reach::Hub) => "\"hub\"",
+                Some(Reach::Solo) => "\"solo\"",
+                None => "null",
+            },
+        );
+        it.text(
+            "session",
+            match self.session {
+                SessionState::None => "none",
+                SessionState::Valid => "valid",
+                SessionState::Grace => "grace",
+                SessionState::Reconnect => "reconnect",
+            },
+        );
+        it.number("savedToday", self.saved_today as u64);
+        it.end()
+    }
+}
+
+impl Summary {
+    /// As the app reads it.
+    pub fn to_json(&self) -> String {
+        let mut it = Fields::new();
+        it.number("sent", self.sent as u64);
+        it.number("synced", self.synced as u64);
+        it.number("failed", self.failed as u64);
+        it.number("waiting", self.waiting as u64);
+        it.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_reads_what_serde_would_have_written() {
+        for (state, reachable, reach, session, oldest_saved_at) in [
+            (Light::Green, None, None, SessionState::None, None),
+            (Light::Amber, Some(true), Some(Reach::Cloud), SessionState::Valid, Some(-4)),
+            (Light::Red, Some(false), Some(Reach::Hub), SessionState::Grace, Some(i64::MAX)),
+            (Light::Red, Some(false), Some(Reach::Solo), SessionState::Reconnect, Some(0)),
+        ] {
+            let status = Status {
+                state,
+                waiting: 1,
+                oldest_saved_at,
+                failed: 2,
+                places: Places { device: 3, hub: 4, cloud: 5 },
+                reachable,
+                reach,
+                session,
+                saved_today: 6,
+            };
+            assert_eq!(status.to_json(), serde_json::to_string(&status).unwrap());
+        }
+        let summary = Summary { sent: 1, synced: 2, failed: 3, waiting: 4 };
+        assert_eq!(summary.to_json(), serde_json::to_string(&summary).unwrap());
+    }
 }

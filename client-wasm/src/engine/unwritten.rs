@@ -1,66 +1,80 @@
 //! What is in memory and not on disk yet.
 //!
-//! One write at a time, with everything that has changed until then. So a mark that voids receipts can never
-//! be overtaken by one with a newer receipt, also not when the first write fails.
+//! One write at a time, with everything that has changed until then. So a mark that voids can never be
+//! overtaken by one with a newer receipt, also not when the first write fails; and a cursor over erasures is
+//! written in the same transaction as what was erased.
 
 use super::outbox::Outbox;
 use super::record::Records;
 
-/// The changes that are still to be written.
+/// What has changed.
 #[derive(Debug, Default)]
-pub(super) struct Unwritten {
-    pending: Changes,
-    /// What is being written; it becomes pending again if that fails.
-    writing: Option<Changes>,
-    retry_at_ms: Option<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Changes {
-    /// In order, each once.
-    seqs: Vec<u64>,
+pub(super) struct Changes {
+    /// Keys of entries whose personal data was removed, in order, each once.
+    entries: Vec<u64>,
+    /// Keys of entries of which stores have said something new, in order, each once.
+    marks: Vec<u64>,
     stores: bool,
 }
 
 impl Changes {
-    /// They come nearly in order, so none is moved far; a sort is 3 kB of code that a device downloads.
-    fn add(&mut self, seqs: impl IntoIterator<Item = u64>) {
-        for seq in seqs {
-            if let Err(at) = self.seqs.binary_search(&seq) {
-                self.seqs.insert(at, seq);
-            }
-        }
+    pub(super) fn entry(&mut self, key: u64) {
+        add(&mut self.entries, key);
+    }
+
+    pub(super) fn mark(&mut self, key: u64) {
+        add(&mut self.marks, key);
+    }
+
+    pub(super) const fn stores(&mut self) {
+        self.stores = true;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.marks.is_empty() && !self.stores
+    }
+
+    fn extend(&mut self, other: &Self) {
+        other.entries.iter().for_each(|key| self.entry(*key));
+        other.marks.iter().for_each(|key| self.mark(*key));
+        self.stores |= other.stores;
     }
 }
 
+/// They come nearly in order, so none is moved far; a sort is 3 kB of code that a device downloads.
+fn add(keys: &mut Vec<u64>, key: u64) {
+    if let Err(at) = keys.binary_search(&key) {
+        keys.insert(at, key);
+    }
+}
+
+/// The changes on their way to the disk.
+#[derive(Debug, Default)]
+pub(super) struct Unwritten {
+    /// What is being written; it counts as changed again if that fails.
+    writing: Option<Changes>,
+    retry_at_ms: Option<u64>,
+}
+
 impl Unwritten {
-    /// What is known about these entries has changed.
-    pub(super) fn marks(&mut self, seqs: impl IntoIterator<Item = u64>) {
-        self.pending.add(seqs);
-    }
-
-    /// What is known about stores has changed.
-    pub(super) const fn stores(&mut self) {
-        self.pending.stores = true;
-    }
-
     /// When a failed write is to be tried again.
     pub(super) const fn retry_at_ms(&self) -> Option<u64> {
         self.retry_at_ms
     }
 
     /// The next write, as the outbox stands now.
-    pub(super) fn next_put(&mut self, now_ms: u64, outbox: &Outbox) -> Option<Records> {
+    pub(super) fn next_put(&mut self, now_ms: u64, outbox: &mut Outbox) -> Option<Records> {
         let is_too_early = self.retry_at_ms.is_some_and(|retry_at_ms| now_ms < retry_at_ms);
-        if self.writing.is_some() || is_too_early || (self.pending.seqs.is_empty() && !self.pending.stores) {
+        if self.writing.is_some() || is_too_early || outbox.changes.is_empty() {
             return None;
         }
-        let changes = std::mem::take(&mut self.pending);
-        let marks = changes.seqs.iter().filter_map(|seq| outbox.mark(*seq)).collect();
-        let stores = changes.stores.then(|| *outbox.stores());
+        let changes = std::mem::take(&mut outbox.changes);
+        let entries = changes.entries.iter().filter_map(|key| outbox.record(*key).cloned()).collect();
+        let marks = changes.marks.iter().filter_map(|key| outbox.mark(*key)).collect();
+        let stores = changes.stores.then(|| outbox.stores().clone());
         self.writing = Some(changes);
         self.retry_at_ms = None;
-        Some(Records { marks, stores, ..Records::default() })
+        Some(Records { entries, marks, stores, unreadable: 0 })
     }
 
     /// The write is durable.
@@ -69,10 +83,9 @@ impl Unwritten {
     }
 
     /// The write did not happen.
-    pub(super) fn failed(&mut self, retry_at_ms: u64) {
+    pub(super) fn failed(&mut self, outbox: &mut Outbox, retry_at_ms: u64) {
         if let Some(changes) = self.writing.take() {
-            self.pending.add(changes.seqs);
-            self.pending.stores |= changes.stores;
+            outbox.changes.extend(&changes);
             self.retry_at_ms = Some(retry_at_ms);
         }
     }

@@ -1,13 +1,14 @@
 //! Reads what came back from a request. Whatever is not plainly a store's typed answer means: try again.
 //!
-//! The reading is more lenient than `domain::SyncResponse`: a store may be newer than this device, and a
-//! word in one result that is not understood must not hide the results beside it.
+//! The reading is more lenient than `domain::SyncResponse`: a store may be newer than this device, and a word
+//! in one result that is not understood must not hide the results beside it. Only where something is believed
+//! because nothing was said against it (a hub has relayed all this, and the cloud refused only that) must
+//! everything be understood.
 
-use domain::{AppendId, ClientId, FieldError, Lineage, StoreId, Tier, Verdict};
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
+use domain::{AppendId, ClientId, FieldError, Lineage, Receipt, StoreId, Tier, Verdict};
 
-use crate::json::{self, Raw, Unreadable};
+use super::stored;
+use crate::json::{self, Object};
 
 /// What became of a request.
 #[derive(Debug)]
@@ -35,11 +36,38 @@ pub struct StoreAnswer {
     pub tier: Tier,
     /// Whether it still has what the shown receipt proves.
     pub lineage: Lineage,
+    /// Of a hub: everything up to here is in the cloud, but what is in `cloud_verdicts`.
+    pub relayed_through: Option<u64>,
+    /// Of a hub: its newest receipt from the cloud.
+    pub cloud_receipt: Option<Receipt>,
+    /// People who were erased, after the cursor of the request; `None` when that could not be read.
+    pub erasures: Option<Erasures>,
+    /// Of a hub: what the cloud said, after the cursor of the request; `None` when not all of it could be
+    /// read.
+    pub cloud_verdicts: Option<CloudVerdicts>,
     /// The results that could be read.
     pub results: Vec<ResultLine>,
 }
 
-/// The result of one entry.
+/// People who were erased.
+#[derive(Debug)]
+pub struct Erasures {
+    /// The next cursor.
+    pub through: u64,
+    /// Their leads.
+    pub client_ids: Vec<ClientId>,
+}
+
+/// What the cloud said to a hub.
+#[derive(Debug)]
+pub struct CloudVerdicts {
+    /// The next cursor.
+    pub through: u64,
+    /// Each with the store that said it.
+    pub verdicts: Vec<(StoreId, ResultLine)>,
+}
+
+/// What was said about one entry.
 #[derive(Debug)]
 pub struct ResultLine {
     /// The lead.
@@ -63,34 +91,6 @@ impl ResultLine {
     }
 }
 
-#[derive(Deserialize)]
-struct WireAnswer<'a> {
-    store: WireStore,
-    lineage: Lineage,
-    #[serde(borrow)]
-    results: Vec<Raw<'a>>,
-}
-
-#[derive(Deserialize)]
-struct WireStore {
-    id: StoreId,
-    tier: Tier,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireResult<'a> {
-    client_id: ClientId,
-    version: u32,
-    status: String,
-    #[serde(default)]
-    position: Option<u64>,
-    #[serde(default)]
-    append_id: Option<AppendId>,
-    #[serde(default, borrow)]
-    errors: Option<Raw<'a>>,
-}
-
 /// Judges a response by its status code, its `Content-Type`, its body and its `Retry-After`.
 pub fn read(code: u16, content_type: &str, body: &str, retry_after: Option<&str>) -> Outcome {
     let retry_after_ms = retry_after.and_then(seconds_as_ms);
@@ -106,30 +106,63 @@ pub fn read(code: u16, content_type: &str, body: &str, retry_after: Option<&str>
 }
 
 fn read_answer(body: &str) -> Option<StoreAnswer> {
-    let wire: WireAnswer<'_> = json::read(body).ok()?;
-    let results = wire.results.into_iter().filter_map(|raw| read_result(raw.text())).collect();
-    Some(StoreAnswer { store: wire.store.id, tier: wire.store.tier, lineage: wire.lineage, results })
-}
-
-fn read_result(raw: &str) -> Option<ResultLine> {
-    let wire: WireResult<'_> = json::read(raw).ok()?;
-    Some(ResultLine {
-        client_id: wire.client_id,
-        version: wire.version,
-        verdict: Verdict::deserialize(IntoDeserializer::<Unreadable>::into_deserializer(
-            wire.status.as_str(),
-        ))
-        .ok(),
-        position: wire.position,
-        append_id: wire.append_id,
-        errors: wire.errors.map(|raw| read_errors(raw.text())).unwrap_or_default(),
+    let it = Object::read(body)?;
+    let store = it.object("store")?;
+    let mut results = Vec::new();
+    for raw in it.items("results")? {
+        results.extend(read_result(raw.text()));
+    }
+    Some(StoreAnswer {
+        store: store.parsed("id")?,
+        tier: store.word("tier")?,
+        lineage: it.word("lineage")?,
+        relayed_through: store.number("relayedThrough"),
+        cloud_receipt: store.object("cloudReceipt").and_then(|it| stored::receipt(&it)),
+        erasures: it.object("erasures").and_then(|it| read_erasures(&it)),
+        cloud_verdicts: it.object("cloudVerdicts").and_then(|it| read_cloud_verdicts(&it)),
+        results,
     })
 }
 
-/// The errors that this program has words for; that there is a refusal does not depend on them.
-fn read_errors(raw: &str) -> Vec<FieldError> {
-    let lines: Vec<Raw<'_>> = json::read(raw).unwrap_or_default();
-    lines.into_iter().filter_map(|line| json::read(line.text()).ok()).collect()
+fn read_erasures(it: &Object<'_>) -> Option<Erasures> {
+    it.raw("clientIds")?;
+    let client_ids = it.list("clientIds", |id| json::text(id)?.parse().ok())?;
+    Some(Erasures { through: it.number("through")?, client_ids })
+}
+
+fn read_cloud_verdicts(it: &Object<'_>) -> Option<CloudVerdicts> {
+    let mut verdicts = Vec::new();
+    for said in it.items("verdicts")? {
+        let said = Object::read(said.text())?;
+        let line = line(&said, &said.object("result")?)?;
+        // A word of the cloud that this program does not know may be a refusal.
+        line.verdict?;
+        verdicts.push((said.parsed("storeId")?, line));
+    }
+    Some(CloudVerdicts { through: it.number("through")?, verdicts })
+}
+
+fn read_result(raw: &str) -> Option<ResultLine> {
+    let it = Object::read(raw)?;
+    line(&it, &it)
+}
+
+/// What was said about the entry that `label` names.
+fn line(label: &Object<'_>, said: &Object<'_>) -> Option<ResultLine> {
+    said.text("status")?;
+    // Those that this program has words for; that there is a refusal does not depend on them.
+    let mut errors = Vec::new();
+    for error in said.items("errors").unwrap_or_default() {
+        errors.extend(stored::field_error(error));
+    }
+    Some(ResultLine {
+        client_id: label.parsed("clientId")?,
+        version: label.small("version")?,
+        verdict: said.word("status"),
+        position: said.number("position"),
+        append_id: said.parsed("appendId"),
+        errors,
+    })
 }
 
 /// Whether a `Content-Type` is that of a store's answer.
@@ -209,5 +242,27 @@ mod tests {
         let verdicts: Vec<_> = read.iter().map(|line| line.verdict).collect();
         assert_eq!(verdicts, [Some(Verdict::Created), None, Some(Verdict::Invalid)]);
         assert_eq!((read[0].position, read[2].errors.len()), (Some(5), 1));
+    }
+
+    #[test]
+    fn what_a_hub_passes_on_is_read_whole_or_not_at_all() {
+        let id = "0197f3c2-5c1e-7c3a-9d64-0242ac120009";
+        let verdict = |status: &str| {
+            format!(
+                r#"{{"storeId":"{id}","clientId":"{id}","version":2,"result":{{"status":"{status}","position":4}}}}"#
+            )
+        };
+        let read = |verdicts: &str| {
+            let page = format!(r#""cloudVerdicts":{{"through":9,"verdicts":[{verdicts}]}}"#);
+            let body = format!(r#"{{{STORE},"lineage":"intact","results":[],{page}}}"#);
+            match read(200, "application/json", &body, None) {
+                Outcome::Answered(answer) => answer.cloud_verdicts,
+                other => panic!("{other:?}"),
+            }
+        };
+        let page = read(&verdict("invalid")).unwrap();
+        assert_eq!((page.through, page.verdicts[0].1.version, page.verdicts[0].1.position), (9, 2, Some(4)));
+        assert!(read(&format!("{},{}", verdict("invalid"), verdict("put-aside"))).is_none());
+        assert!(read("7").is_none());
     }
 }

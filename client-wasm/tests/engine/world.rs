@@ -1,29 +1,53 @@
-//! A small world around the engine: a device with a disk, a clock and a timer, and stores that keep the
-//! promises of the wire (a verdict for what is recorded, gapless positions, lineage).
+//! A device around the engine: a disk, a clock, a timer, and a person who saves.
 
 use std::collections::BTreeMap;
 
-use domain::{ClientId, Receipt};
+use domain::{ClientId, DeviceId, StoreId, Tier};
 use leadlog_client::engine::flight::FLIGHT_LEASE_MS;
 use leadlog_client::engine::record::{EntryRecord, Mark, Records, Stores};
 use leadlog_client::engine::status::{EntryStatus, Status, Summary};
-use leadlog_client::engine::{Config, Engine, Failure, Input, Output};
-use serde_json::{Value, json};
+use leadlog_client::engine::{Config, Engine, Failure, Input, MAX_SLEEP_MS, Output, Target};
+use serde_json::Value;
 use uuid::Uuid;
 
-/// An entry as a device saves it.
-pub(crate) fn entry(device_seq: u64) -> EntryRecord {
-    let client_id = ClientId::new(Uuid::from_u128(u128::from(device_seq)));
-    let saved_at = i64::try_from(device_seq).unwrap();
-    let entry =
-        format!(r#"{{"kind":"captured","clientId":"{client_id}","version":1,"deviceSeq":{device_seq}}}"#);
-    EntryRecord { v: 1, device_seq, client_id, version: 1, saved_at, entry }
+use crate::store::Store;
+
+/// An entry as the installation `ipad-1` saves it: its first version of the lead of this number.
+pub(crate) fn entry(number: u64) -> EntryRecord {
+    version_of(&"ipad-1".parse().unwrap(), number, number, number, 1, "")
+}
+
+fn version_of(
+    device_id: &DeviceId,
+    key: u64,
+    device_seq: u64,
+    lead: u64,
+    version: u32,
+    bad_at: &str,
+) -> EntryRecord {
+    let client_id = ClientId::new(Uuid::from_u128(u128::from(lead)));
+    let kind = if version == 1 { "captured" } else { "corrected" };
+    let entry = format!(
+        r#"{{"kind":"{kind}","clientId":"{client_id}","version":{version},"deviceId":"{device_id}","deviceSeq":{device_seq},"campaignId":"shootout-2026","badAt":"{bad_at}"}}"#
+    );
+    EntryRecord {
+        v: 1,
+        key,
+        device_id: device_id.clone(),
+        device_seq,
+        client_id,
+        version,
+        saved_at: i64::try_from(key).unwrap(),
+        entry,
+        removed: None,
+    }
 }
 
 /// A request that is under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) id: u64,
+    pub(crate) target: Target,
     pub(crate) body: String,
     pub(crate) entries: usize,
     pub(crate) seqs: Vec<u64>,
@@ -38,14 +62,38 @@ pub(crate) struct Disk {
     pub(crate) stores: Option<Stores>,
 }
 
+impl Disk {
+    fn write(&mut self, records: Records) {
+        for record in records.entries {
+            assert!(
+                record.removed.is_some() && record.entry.is_empty(),
+                "a record changes only to be removed"
+            );
+            self.entries.insert(record.key, record);
+        }
+        self.marks.extend(records.marks.into_iter().map(|mark| (mark.key, mark)));
+        self.stores = records.stores.or(self.stores.take());
+    }
+}
+
 /// A device that does the engine's wishes.
 pub(crate) struct Device {
     pub(crate) engine: Engine,
+    pub(crate) id: DeviceId,
+    targets: u8,
     pub(crate) now_ms: u64,
     pub(crate) disk: Disk,
     pub(crate) disk_is_full: bool,
+    next_seq: u64,
+    /// How many leads this person has saved, on whichever iPad.
+    leads: u64,
     pub(crate) flight: Option<Sent>,
     pub(crate) sent: usize,
+    /// Who answers the health route, by target.
+    pub(crate) health: Vec<Option<(StoreId, Tier)>>,
+    pub(crate) probes: Vec<Target>,
+    pub(crate) makes_backups: bool,
+    pub(crate) backups: Vec<(u64, Target)>,
     pub(crate) wake_at_ms: Option<u64>,
     pub(crate) shown: Option<Status>,
     pub(crate) done: Vec<Summary>,
@@ -54,13 +102,26 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) fn new() -> Self {
+        Self::with_targets(1)
+    }
+
+    pub(crate) fn with_targets(targets: u8) -> Self {
+        let id: DeviceId = "ipad-1".parse().unwrap();
         Self {
-            engine: new_engine(0),
+            engine: Engine::new(Config { device_id: id.clone(), seed: 0, targets, makes_backups: false }),
+            id,
+            targets,
             now_ms: 0,
             disk: Disk::default(),
             disk_is_full: false,
+            next_seq: 1,
+            leads: 0,
             flight: None,
             sent: 0,
+            health: vec![None; usize::from(targets)],
+            probes: Vec::new(),
+            makes_backups: false,
+            backups: Vec::new(),
             wake_at_ms: None,
             shown: None,
             done: Vec::new(),
@@ -70,10 +131,16 @@ impl Device {
 
     /// Opens the disk as it is.
     pub(crate) fn open(&mut self) {
+        self.engine = Engine::new(Config {
+            device_id: self.id.clone(),
+            seed: self.starts,
+            targets: self.targets,
+            makes_backups: self.makes_backups,
+        });
         let records = Records {
             entries: self.disk.entries.values().cloned().collect(),
             marks: self.disk.marks.values().cloned().collect(),
-            stores: self.disk.stores,
+            stores: self.disk.stores.clone(),
             unreadable: 0,
         };
         self.tell(Input::Opened(records));
@@ -82,16 +149,46 @@ impl Device {
     /// A crash: nothing but the disk is left.
     pub(crate) fn restart(&mut self) {
         self.starts += 1;
-        self.engine = new_engine(self.starts);
-        self.flight = None;
-        self.wake_at_ms = None;
-        self.shown = None;
+        (self.flight, self.wake_at_ms, self.shown) = (None, None, None);
         self.open();
     }
 
+    /// The storage is gone; a new installation restores the records from a file, in the order of that file.
+    pub(crate) fn restore(&mut self) {
+        let entries: Vec<EntryRecord> = std::mem::take(&mut self.disk).entries.into_values().collect();
+        self.id = format!("ipad-1-{}", self.starts + 2).parse().unwrap();
+        self.next_seq = 1;
+        self.restart();
+        let entries: Vec<EntryRecord> =
+            (1..).zip(entries).map(|(key, record)| EntryRecord { key, ..record }).collect();
+        self.disk.entries = entries.iter().map(|record| (record.key, record.clone())).collect();
+        self.tell(Input::Restored(Records { entries, ..Records::default() }));
+    }
+
+    /// A new lead.
     pub(crate) fn save(&mut self) -> EntryRecord {
-        let record = entry(self.disk.entries.len() as u64 + 1);
-        self.disk.entries.insert(record.device_seq, record.clone());
+        self.save_bad_at("")
+    }
+
+    /// A new lead that breaks a rule at the stores of this tier, or at `all`.
+    pub(crate) fn save_bad_at(&mut self, bad_at: &str) -> EntryRecord {
+        self.leads += 1;
+        let lead = self.leads;
+        self.save_version(lead, 1, bad_at)
+    }
+
+    /// The next version of a lead.
+    pub(crate) fn correct(&mut self, client_id: ClientId, bad_at: &str) -> EntryRecord {
+        let newest = self.engine.newest_version(client_id).expect("a lead");
+        let lead = u64::try_from(client_id.uuid().as_u128()).unwrap();
+        self.save_version(lead, newest.version + 1, bad_at)
+    }
+
+    fn save_version(&mut self, lead: u64, version: u32, bad_at: &str) -> EntryRecord {
+        let key = self.disk.entries.keys().next_back().map_or(1, |key| key + 1);
+        let record = version_of(&self.id, key, self.next_seq, lead, version, bad_at);
+        self.next_seq += 1;
+        self.disk.entries.insert(key, record.clone());
         self.tell(Input::Saved(record.clone()));
         record
     }
@@ -100,31 +197,46 @@ impl Device {
         self.engine.handle(self.now_ms, input);
         while let Some(output) = self.engine.poll() {
             match output {
+                Output::Put(_) if self.disk_is_full => self.tell(Input::PutFailed),
                 Output::Put(records) => {
-                    if self.disk_is_full {
-                        self.tell(Input::PutFailed);
-                    } else {
-                        self.disk.marks.extend(records.marks.into_iter().map(|mark| (mark.device_seq, mark)));
-                        self.disk.stores = records.stores.or(self.disk.stores);
-                        self.tell(Input::PutDone);
+                    self.disk.write(records);
+                    self.tell(Input::PutDone);
+                }
+                Output::Send { request_id, target, body, .. } => self.send(request_id, target, body),
+                Output::Probe { target, .. } => {
+                    self.probes.push(target);
+                    match self.health[usize::from(target)] {
+                        Some((store, tier)) => self.tell(Input::HealthAnswered { target, store, tier }),
+                        None => self.tell(Input::HealthMissed { target }),
                     }
                 }
-                Output::Send { request_id, body, .. } => {
-                    let entries: Value = serde_json::from_str(&body).unwrap();
-                    let entries = entries["entries"].as_array().unwrap();
-                    let seqs: Vec<_> = entries.iter().filter_map(|it| it["deviceSeq"].as_u64()).collect();
-                    assert!(self.flight.is_none(), "a second request while one is under way");
-                    assert!(seqs.is_sorted(), "out of order: {seqs:?}");
-                    let lease_ends_ms = self.now_ms + FLIGHT_LEASE_MS;
-                    self.flight =
-                        Some(Sent { id: request_id, body, entries: entries.len(), seqs, lease_ends_ms });
-                    self.sent += 1;
-                }
+                Output::Backup { request_id, target } => self.backups.push((request_id, target)),
                 Output::WakeAt(at_ms) => self.wake_at_ms = Some(at_ms),
                 Output::Show(status) => self.shown = Some(status),
                 Output::Done(summary) => self.done.push(summary),
             }
         }
+        // Liveness: without this one missed event would strand a lead.
+        if let Some(wake_at_ms) = self.wake_at_ms {
+            assert!(wake_at_ms <= self.now_ms + MAX_SLEEP_MS, "asleep until {wake_at_ms}");
+        }
+    }
+
+    fn send(&mut self, id: u64, target: Target, body: String) {
+        let request: Value = serde_json::from_str(&body).unwrap();
+        let entries = request["entries"].as_array().unwrap();
+        assert!(self.flight.is_none(), "a second request while one is under way");
+        // Versions of a lead in order, and every text whole.
+        let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+        for entry in entries {
+            let version = entry["version"].as_u64().unwrap();
+            let before = seen.insert(entry["clientId"].as_str().unwrap(), version);
+            assert!(before.is_none_or(|before| before < version), "versions out of order");
+        }
+        let seqs = entries.iter().filter_map(|it| it["deviceSeq"].as_u64()).collect();
+        let lease_ends_ms = self.now_ms + FLIGHT_LEASE_MS;
+        self.flight = Some(Sent { id, target, entries: entries.len(), seqs, lease_ends_ms, body });
+        self.sent += 1;
     }
 
     /// Lets time pass; the timer rings when it should.
@@ -152,14 +264,18 @@ impl Device {
         self.wake_at_ms = None;
         self.flight.take_if(|flight| flight.lease_ends_ms <= self.now_ms);
         self.tell(Input::Tick);
+        assert!(self.wake_at_ms.is_some(), "a timer is set");
     }
 
     pub(crate) fn request(&self) -> &Sent {
         self.flight.as_ref().expect("a request under way")
     }
 
+    /// The store answers, and from now on its health route too.
     pub(crate) fn answer(&mut self, store: &mut Store) {
-        let body = store.answer(&self.request().body.clone());
+        let Sent { body, target, .. } = self.request().clone();
+        self.health[usize::from(target)] = Some((store.store_id(), store.tier));
+        let body = store.answer(&body);
         self.respond(200, "application/json", &body, None);
     }
 
@@ -206,120 +322,15 @@ impl Device {
         self.shown.clone().expect("a status")
     }
 
-    pub(crate) fn status_of(&self, device_seq: u64) -> EntryStatus {
-        self.engine.entry_status(device_seq).expect("an entry")
+    pub(crate) fn status_of(&self, key: u64) -> EntryStatus {
+        self.engine.entry_status(key).expect("an entry")
     }
 }
 
-fn new_engine(seed: u64) -> Engine {
-    Engine::new(Config { device_id: "ipad-1".parse().unwrap(), seed })
-}
-
-/// A store: a log of leads, as the wire shows it.
-pub(crate) struct Store {
-    id: Uuid,
-    tier: &'static str,
-    log: Vec<(String, u64)>,
-    appends: u64,
-    /// The verdict for the next entry, in place of the true one.
-    pub(crate) next_verdict: Option<String>,
-    pub(crate) answers_nothing: bool,
-    pub(crate) gives_no_receipts: bool,
-    pub(crate) claims_lost: bool,
-}
-
-impl Store {
-    pub(crate) fn cloud(id: u128) -> Self {
-        Self::new(id, "cloud")
-    }
-
-    pub(crate) fn hub(id: u128) -> Self {
-        Self::new(id, "hub")
-    }
-
-    fn new(id: u128, tier: &'static str) -> Self {
-        Self {
-            id: Uuid::from_u128(id),
-            tier,
-            log: Vec::new(),
-            appends: 0,
-            next_verdict: None,
-            answers_nothing: false,
-            gives_no_receipts: false,
-            claims_lost: false,
-        }
-    }
-
-    /// How many leads there are; each must be there once.
-    pub(crate) fn leads(&self) -> usize {
-        let mut ids: Vec<_> = self.log.iter().map(|(client_id, _)| client_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), self.log.len(), "a lead is in the log twice");
-        ids.len()
-    }
-
-    /// Restores an old backup.
-    pub(crate) fn forget_after(&mut self, position: usize) {
-        self.log.truncate(position);
-    }
-
-    pub(crate) fn receipt_of(&self, device_seq: u64) -> Option<Receipt> {
-        let client_id = entry(device_seq).client_id.to_string();
-        let position = self.log.iter().position(|(known, _)| *known == client_id)? + 1;
-        let receipt = json!({
-            "storeId": self.id, "position": position, "appendId": format!("{:016x}", self.log[position - 1].1),
-        });
-        serde_json::from_value(receipt).ok()
-    }
-
-    /// Records what is in the request and answers it.
-    pub(crate) fn answer(&mut self, body: &str) -> String {
-        let request: Value = serde_json::from_str(body).unwrap();
-        let shown = &request["lastReceipt"];
-        let is_lost = self.claims_lost || (shown["storeId"] == json!(self.id) && !self.holds(shown));
-        self.appends += 1;
-        let mut results = Vec::new();
-        for entry in request["entries"].as_array().unwrap() {
-            let client_id = entry["clientId"].as_str().unwrap();
-            results.push(self.record(client_id));
-        }
-        if self.answers_nothing {
-            results.clear();
-        }
-        json!({
-            "store": { "id": self.id, "tier": self.tier, "head": self.log.len() },
-            "lineage": if is_lost { "lost" } else { "intact" },
-            "erasures": { "through": 0, "clientIds": [] },
-            "results": results,
-        })
-        .to_string()
-    }
-
-    fn holds(&self, receipt: &Value) -> bool {
-        let position = usize::try_from(receipt["position"].as_u64().unwrap()).unwrap();
-        let known = position.checked_sub(1).and_then(|at| self.log.get(at));
-        known.is_some_and(|(_, append)| receipt["appendId"] == json!(format!("{append:016x}")))
-    }
-
-    fn record(&mut self, client_id: &str) -> Value {
-        let mut verdict = self.next_verdict.take().unwrap_or_else(|| "created".to_owned());
-        if !["created", "duplicate", "duplicate_email"].contains(&verdict.as_str()) {
-            return json!({ "clientId": client_id, "version": 1, "status": verdict, "errors": [] });
-        }
-        let known = self.log.iter().position(|(known, _)| known == client_id);
-        if known.is_some() && verdict == "created" {
-            verdict = "duplicate".to_owned();
-        }
-        let at = known.unwrap_or_else(|| {
-            self.log.push((client_id.to_owned(), self.appends));
-            self.log.len() - 1
-        });
-        let mut result = json!({ "clientId": client_id, "version": 1, "status": verdict });
-        if !self.gives_no_receipts {
-            result["position"] = json!(at + 1);
-            result["appendId"] = json!(format!("{:016x}", self.log[at].1));
-        }
-        result
-    }
+/// A device with nothing on it, and a cloud that has answered once.
+pub(crate) fn at_rest() -> (Device, Store) {
+    let (mut device, mut cloud) = (Device::new(), Store::cloud(1));
+    device.open();
+    device.answer(&mut cloud);
+    (device, cloud)
 }

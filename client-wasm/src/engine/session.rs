@@ -1,0 +1,84 @@
+//! How the session of the person who holds the device stands (AUT-2). Pure display: nothing here blocks a
+//! Save, stops the sync or removes anything.
+
+use serde::Serialize;
+
+/// A session, as the shell found it. Durations and not dates, so that the device's clock has no say: the
+/// shell takes them from what the server said together with its own `Date`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// How long it is still valid, in milliseconds from now; 0 when it has ended.
+    pub valid_for_ms: u64,
+    /// How long after that nobody is bothered, in milliseconds.
+    pub grace_ms: u64,
+}
+
+/// How it stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SessionState {
+    /// Nobody has signed in.
+    #[default]
+    None,
+    /// It is valid.
+    Valid,
+    /// It has ended; work goes on unbothered for a stated time.
+    Grace,
+    /// The person is asked to sign in again. Work goes on all the same.
+    Reconnect,
+}
+
+/// The session on the engine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SessionClock {
+    /// When it ends, and when the grace ends.
+    ends_ms: Option<(u64, u64)>,
+}
+
+impl SessionClock {
+    pub(super) const fn start(&mut self, now_ms: u64, session: Session) {
+        let valid_until_ms = now_ms.saturating_add(session.valid_for_ms);
+        self.ends_ms = Some((valid_until_ms, valid_until_ms.saturating_add(session.grace_ms)));
+    }
+
+    pub(super) const fn state(self, now_ms: u64) -> SessionState {
+        match self.ends_ms {
+            None => SessionState::None,
+            Some((valid_until_ms, _)) if now_ms < valid_until_ms => SessionState::Valid,
+            Some((_, grace_until_ms)) if now_ms < grace_until_ms => SessionState::Grace,
+            Some(_) => SessionState::Reconnect,
+        }
+    }
+
+    /// When the state changes next.
+    pub(super) const fn next_change_ms(self, now_ms: u64) -> Option<u64> {
+        match (self.state(now_ms), self.ends_ms) {
+            (SessionState::Valid, Some((valid_until_ms, _))) => Some(valid_until_ms),
+            (SessionState::Grace, Some((_, grace_until_ms))) => Some(grace_until_ms),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AUT-2: valid, then grace, then a wish to reconnect; each change has its time.
+    #[test]
+    fn a_session_ends_in_two_steps() {
+        let mut clock = SessionClock::default();
+        assert_eq!((clock.state(0), clock.next_change_ms(0)), (SessionState::None, None));
+        clock.start(1_000, Session { valid_for_ms: 500, grace_ms: 200 });
+        for (now_ms, state, next_ms) in [
+            (1_499, SessionState::Valid, Some(1_500)),
+            (1_500, SessionState::Grace, Some(1_700)),
+            (1_700, SessionState::Reconnect, None),
+        ] {
+            assert_eq!((clock.state(now_ms), clock.next_change_ms(now_ms)), (state, next_ms), "{now_ms}");
+        }
+        clock.start(2_000, Session { valid_for_ms: u64::MAX, grace_ms: 1 });
+        assert_eq!(clock.state(u64::MAX - 1), SessionState::Valid);
+        assert_eq!(clock.state(u64::MAX), SessionState::Reconnect);
+    }
+}

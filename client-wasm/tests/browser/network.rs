@@ -1,0 +1,226 @@
+//! The network as this page sees it: what is sent, and what is believed of what comes back (SYN-3, TIER-2).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{Promise, Reflect};
+use leadlog_client::browser::Device;
+use serde_json::Value;
+use uuid::Uuid;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use crate::page::{FORM, last_status, until, until_marked};
+
+/// The engine sends over the real `fetch`; the page stands in for the network.
+#[wasm_bindgen_test]
+async fn a_save_works_while_a_request_hangs_and_goes_out_with_the_next() {
+    let network = Network::replace();
+    let device = Device::open("https://cloud.test/", "flight").await.unwrap();
+    network.next_request().await;
+    network.answer();
+    device.save(FORM).await.unwrap();
+    let sent = network.next_request().await;
+    assert_eq!(sent.url, "https://cloud.test/api/leads/sync");
+    assert_eq!((sent.cache.as_str(), sent.redirect.as_str(), sent.entries()), ("no-store", "error", 1));
+    // The first request hangs.
+    let second = device.save(FORM).await.unwrap();
+    assert_eq!(last_status(&device)["waiting"], 2);
+    let summary = device.sync();
+    network.answer();
+    let sent = network.next_request().await;
+    assert!(sent.body.contains(&second.entry), "the exact bytes are sent");
+    network.answer();
+    let summary = JsFuture::from(summary).await.unwrap().as_string().unwrap();
+    assert_eq!(summary, r#"{"sent":2,"synced":2,"failed":0,"waiting":0}"#);
+    let status = last_status(&device);
+    assert_eq!((status["state"].as_str(), status["places"]["cloud"].as_u64()), (Some("green"), Some(2)));
+    assert_eq!(status["reachable"], true);
+    // The receipts are on the disk too.
+    let on_disk = until_marked("flight", 2).await;
+    assert!(on_disk.marks.iter().all(|mark| mark.answers[0].receipt().is_some()));
+}
+
+#[wasm_bindgen_test]
+async fn a_captive_portal_changes_nothing_but_reachability() {
+    let network = Network::replace();
+    let device = Device::open("https://cloud.test", "portal").await.unwrap();
+    network.next_request().await;
+    network.respond(200, "text/html", "<html>Arena WiFi</html>");
+    let statuses = Rc::new(RefCell::new(Vec::new()));
+    let unreachable = until(&device, &statuses, |status| status["reachable"] == false).await;
+    assert_eq!(unreachable["failed"], 0);
+    device.save(FORM).await.unwrap();
+    assert_eq!(last_status(&device)["waiting"], 1);
+}
+
+/// TIER-2: after two misses only the health route is asked, and only a store's name brings the target back.
+#[wasm_bindgen_test]
+async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
+    let network = Network::replace();
+    let device = Device::open("https://cloud.test", "health").await.unwrap();
+    let statuses = Rc::new(RefCell::new(Vec::new()));
+    network.next_request().await;
+    network.fail();
+    until(&device, &statuses, |status| status["reachable"] == false).await;
+    let asked = device.sync();
+    network.next_request().await;
+    network.fail();
+    JsFuture::from(asked).await.unwrap();
+    assert_eq!(last_status(&device)["reach"], "solo");
+    // The portal answers the health route with a page of its own.
+    let probed = network.was_probed();
+    let asked = device.sync();
+    probed.await;
+    network.next_request().await;
+    network.fail();
+    JsFuture::from(asked).await.unwrap();
+    assert_eq!(last_status(&device)["reach"], "solo");
+    network.answer_health(1, "cloud");
+    let _asked = device.sync();
+    let statuses = Rc::new(RefCell::new(Vec::new()));
+    until(&device, &statuses, |status| status["reach"] == "cloud").await;
+}
+
+#[wasm_bindgen(inline_js = r#"
+    export class PageNetwork {
+        constructor() {
+            this.requests = [];
+            this.waiting = [];
+            this.fetch = window.fetch;
+            this.health = {};
+            window.fetch = async (request) => {
+                if (request.method === 'HEAD') {
+                    if (this.probed) this.probed();
+                    return new Response(null, { headers: this.health });
+                }
+                const body = await request.clone().text();
+                const { url, cache, redirect } = request;
+                return new Promise((resolve, reject) => {
+                    request.signal.addEventListener('abort', () => reject(request.signal.reason));
+                    this.fail = () => reject(new TypeError('the network is down'));
+                    this.respond = (status, type, text) =>
+                        resolve(new Response(text, { status, headers: { 'content-type': type } }));
+                    const seen = { url, cache, redirect, body };
+                    const waits = this.waiting.shift();
+                    if (waits) waits(seen); else this.requests.push(seen);
+                });
+            };
+        }
+        next() {
+            return new Promise((resolve) => {
+                const seen = this.requests.shift();
+                if (seen) resolve(seen); else this.waiting.push(resolve);
+            });
+        }
+        wasProbed() {
+            return new Promise((resolve) => { this.probed = resolve; });
+        }
+        answerHealth(store, tier) {
+            this.health = { 'leadlog-store': store, 'leadlog-tier': tier };
+        }
+        restore() { window.fetch = this.fetch; }
+    }
+"#)]
+extern "C" {
+    type PageNetwork;
+    #[wasm_bindgen(constructor)]
+    fn new() -> PageNetwork;
+    #[wasm_bindgen(method)]
+    fn next(this: &PageNetwork) -> Promise;
+    #[wasm_bindgen(method)]
+    fn respond(this: &PageNetwork, status: u16, content_type: &str, body: &str);
+    #[wasm_bindgen(method)]
+    fn fail(this: &PageNetwork);
+    #[wasm_bindgen(method, js_name = wasProbed)]
+    fn was_probed(this: &PageNetwork) -> Promise;
+    #[wasm_bindgen(method, js_name = answerHealth)]
+    fn answer_health(this: &PageNetwork, store: &str, tier: &str);
+    #[wasm_bindgen(method)]
+    fn restore(this: &PageNetwork);
+}
+
+/// The network as this page sees it.
+pub(crate) struct Network {
+    page: PageNetwork,
+    last: RefCell<Option<Sent>>,
+    position: RefCell<u64>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Sent {
+    pub(crate) url: String,
+    pub(crate) cache: String,
+    pub(crate) redirect: String,
+    pub(crate) body: String,
+}
+
+impl Sent {
+    pub(crate) fn entries(&self) -> usize {
+        let request: Value = serde_json::from_str(&self.body).unwrap();
+        request["entries"].as_array().unwrap().len()
+    }
+}
+
+impl Network {
+    pub(crate) fn replace() -> Self {
+        Self { page: PageNetwork::new(), last: RefCell::default(), position: RefCell::default() }
+    }
+
+    pub(crate) async fn next_request(&self) -> Sent {
+        let seen = JsFuture::from(self.page.next()).await.unwrap();
+        let text = |key: &str| Reflect::get(&seen, &key.into()).unwrap().as_string().unwrap();
+        let sent =
+            Sent { url: text("url"), cache: text("cache"), redirect: text("redirect"), body: text("body") };
+        *self.last.borrow_mut() = Some(sent.clone());
+        sent
+    }
+
+    /// Answers the last request as the cloud: everything is new.
+    pub(crate) fn answer(&self) {
+        let request: Value = serde_json::from_str(&self.last.borrow().as_ref().unwrap().body).unwrap();
+        let results: Vec<_> = request["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| {
+                *self.position.borrow_mut() += 1;
+                serde_json::json!({
+                    "clientId": entry["clientId"], "version": entry["version"], "status": "created",
+                    "position": *self.position.borrow(), "appendId": "00000000000000aa",
+                })
+            })
+            .collect();
+        let answer = serde_json::json!({
+            "store": { "id": Uuid::from_u128(1), "tier": "cloud", "head": *self.position.borrow() },
+            "lineage": "intact", "erasures": { "through": 0, "clientIds": [] }, "results": results,
+        });
+        self.respond(200, "application/json", &answer.to_string());
+    }
+
+    /// What the health route names from now on; at first it is a page without a name.
+    pub(crate) fn answer_health(&self, store: u128, tier: &str) {
+        self.page.answer_health(&Uuid::from_u128(store).to_string(), tier);
+    }
+
+    /// The next look at the health route.
+    pub(crate) async fn was_probed(&self) {
+        JsFuture::from(self.page.was_probed()).await.unwrap();
+    }
+
+    /// The last request breaks off.
+    pub(crate) fn fail(&self) {
+        self.page.fail();
+    }
+
+    pub(crate) fn respond(&self, status: u16, content_type: &str, body: &str) {
+        self.page.respond(status, content_type, body);
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.page.restore();
+    }
+}
