@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::{Campaigns, EmbeddedCampaigns, StoreId, StoreState, Tier};
-use event_store::ConnectError;
+use domain::{Campaigns, EmbeddedCampaigns, Tier};
+use event_store::{ConnectError, PostgresLog};
+use intake::StoreIdentity;
 use managed_postgres::Cluster;
 use sqlx::PgPool;
 
@@ -15,11 +15,9 @@ const MAX_CONNECTIONS: u32 = 16;
 /// An open store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pool: PgPool,
-    id: StoreId,
-    tier: Tier,
-    /// The newest position that this process has seen; other processes may have gone further.
-    head: Arc<AtomicU64>,
+    log: PostgresLog,
+    identity: StoreIdentity,
+    opened_at: u64,
     campaigns: Arc<dyn Campaigns + Send + Sync>,
 }
 
@@ -56,43 +54,36 @@ impl Store {
         event_store::migrate(&pool).await?;
         let head = event_store::head(&pool).await?;
         Ok(Self {
-            pool,
-            id: head.store_id,
-            tier: Tier::Cloud,
-            head: Arc::new(AtomicU64::new(head.position)),
+            log: PostgresLog::new(pool),
+            identity: StoreIdentity { id: head.store_id, tier: Tier::Cloud },
+            opened_at: head.position,
             campaigns: Arc::new(EmbeddedCampaigns),
         })
     }
 
     /// Its database.
     pub const fn pool(&self) -> &PgPool {
-        &self.pool
+        self.log.pool()
+    }
+
+    /// Its log.
+    pub const fn log(&self) -> &PostgresLog {
+        &self.log
     }
 
     /// Its identity.
-    pub const fn id(&self) -> StoreId {
-        self.id
+    pub const fn identity(&self) -> StoreIdentity {
+        self.identity
+    }
+
+    /// Where its log ended when it was opened.
+    pub const fn opened_at(&self) -> u64 {
+        self.opened_at
     }
 
     /// The campaigns that it knows.
     pub fn campaigns(&self) -> &dyn Campaigns {
         self.campaigns.as_ref()
-    }
-
-    /// Remembers that the log has reached this position.
-    pub fn saw_position(&self, position: u64) {
-        self.head.fetch_max(position, Ordering::Relaxed);
-    }
-
-    /// What an answer says about this store.
-    pub fn state(&self) -> StoreState {
-        StoreState {
-            id: self.id,
-            tier: self.tier,
-            head: self.head.load(Ordering::Relaxed),
-            relayed_through: None,
-            cloud_receipt: None,
-        }
     }
 }
 

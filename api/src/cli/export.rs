@@ -1,16 +1,12 @@
 //! `leadlog export`.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use domain::CampaignId;
-use futures_util::TryStreamExt;
-use projections::export::{Chunks, Export as Rows, ExportKind};
+use projections::export::{Export as Rows, ExportKind};
 
-use super::DatabaseArgs;
-use crate::store::Store;
+use super::{DatabaseArgs, output};
 
 /// Writes leads or contacts, complete up to this moment. Works beside a running server and without one.
 ///
@@ -48,44 +44,13 @@ impl Export {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let Format::Csv = self.format;
         let rows = Rows { kind: self.what.parse::<ExportKind>()?, campaign: self.campaign };
-        let database = self.database.database();
-        let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
-        let written = write(&url, rows, self.out.as_deref()).await;
-        if let Some(cluster) = cluster {
-            tokio::task::spawn_blocking(move || cluster.release()).await??;
-        }
-        written
+        let out = self.out;
+        self.database
+            .with_store(async |store| {
+                projections::catch_up(store.pool()).await?;
+                let chunks = projections::export::csv(store.pool().clone(), rows).await?;
+                output::write(chunks, out.as_deref()).await
+            })
+            .await
     }
-}
-
-async fn write(url: &str, rows: Rows, out: Option<&Path>) -> anyhow::Result<()> {
-    let store = Store::open(url).await?;
-    projections::catch_up(store.pool()).await?;
-    let chunks = projections::export::csv(store.pool().clone(), rows).await?;
-    let done = match out {
-        None => copy(chunks, std::io::stdout().lock()).await,
-        Some(file) => {
-            write_file(chunks, file).await.with_context(|| format!("cannot write {}", file.display()))
-        }
-    };
-    store.pool().close().await;
-    done
-}
-
-/// Writes beside the file and renames in the end, so that nobody takes a part for the whole.
-async fn write_file(chunks: Chunks, file: &Path) -> anyhow::Result<()> {
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    let mut target = std::fs::File::create(&part)?;
-    copy(chunks, &mut target).await?;
-    target.sync_all()?;
-    std::fs::rename(&part, file)?;
-    Ok(())
-}
-
-async fn copy(mut chunks: Chunks, mut out: impl Write) -> anyhow::Result<()> {
-    while let Some(chunk) = chunks.try_next().await? {
-        out.write_all(&chunk)?;
-    }
-    Ok(out.flush()?)
 }

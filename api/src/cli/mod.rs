@@ -1,22 +1,26 @@
 //! The command line. One module per command; every flag about where and how to run has a twin in the
 //! environment.
 
+mod database;
+mod devices;
 mod export;
 mod openapi;
+mod output;
+mod quarantine;
 mod serve;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::store::Database;
+use database::DatabaseArgs;
 
 /// Captures leads where the network cannot be trusted, and does not lose one.
 ///
 /// Start with `leadlog serve`: it runs its own PostgreSQL, serves the form for the iPads, takes leads in and
-/// prints the address to open. At the end of the day, `leadlog export contacts --out contacts.csv`.
+/// prints the address to open. At the end of the day, `leadlog export contacts --out contacts.csv`; `leadlog
+/// devices` says whether any iPad still owes something, `leadlog quarantine list` what needs a look.
 #[derive(Parser)]
 #[command(name = "leadlog", version, propagate_version = true)]
 struct Cli {
@@ -38,27 +42,11 @@ enum Command {
     Serve(serve::Serve),
     /// Write leads or contacts into a file, complete up to this moment.
     Export(export::Export),
+    // These two bring their own words: a line here would take the place of all their help.
+    Quarantine(quarantine::Quarantine),
+    Devices(devices::Devices),
     /// Write the OpenAPI document of the API.
     Openapi(openapi::Openapi),
-}
-
-/// Where the data is.
-#[derive(Args, Clone)]
-struct DatabaseArgs {
-    /// Folder of the PostgreSQL that this program runs itself. Without it: /var/lib/leadlog for root,
-    /// ~/.local/share/leadlog for others. Not used with --database-url.
-    #[arg(long, env = "LEADLOG_DATA_DIR", value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-
-    /// A PostgreSQL server (15 or newer) to use instead: postgres://user:password@host:5432/database
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    database_url: Option<String>,
-}
-
-impl DatabaseArgs {
-    fn database(&self) -> Database {
-        Database::choose(self.database_url.clone(), self.data_dir.clone())
-    }
 }
 
 /// Runs the program with the process' arguments.
@@ -76,6 +64,8 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Serve(serve) => serve.run().await,
             Command::Export(export) => export.run().await,
+            Command::Quarantine(quarantine) => quarantine.run().await,
+            Command::Devices(devices) => devices.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }
     });

@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder, get, head};
-use domain::{STORE_ID_HEADER, StoreState};
+use domain::{STORE_ID_HEADER, StoreState, TIER_HEADER, Tier};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,19 +22,20 @@ pub(crate) struct Health {
 
 /// Says that the store can answer, and which store it is.
 ///
-/// The header `leadlog-store` carries the store's id, so that a captive portal cannot pass for it.
+/// The header `leadlog-store` carries the store's id, so that a captive portal cannot pass for it, and
+/// `leadlog-tier` what it is to its devices.
 #[utoipa::path(
     operation_id = "getHealth",
     tag = "store",
     responses(
-        (status = 200, description = "The store can answer", body = Health, headers(("leadlog-store" = String, description = "Id of the store"))),
+        (status = 200, description = "The store can answer", body = Health, headers(("leadlog-store" = String, description = "Id of the store"), ("leadlog-tier" = Tier, description = "What it is to its devices"))),
         (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/api/health")]
 pub(crate) async fn get_health(context: Data<Context>) -> Result<HttpResponse, Problem> {
     let mut response = ready(&context).await?;
-    Ok(response.json(Health { store: context.store.state(), version: env!("CARGO_PKG_VERSION") }))
+    Ok(response.json(Health { store: context.store_state(), version: env!("CARGO_PKG_VERSION") }))
 }
 
 /// The same without a body.
@@ -42,7 +43,7 @@ pub(crate) async fn get_health(context: Data<Context>) -> Result<HttpResponse, P
     operation_id = "headHealth",
     tag = "store",
     responses(
-        (status = 200, description = "The store can answer", headers(("leadlog-store" = String, description = "Id of the store"))),
+        (status = 200, description = "The store can answer", headers(("leadlog-store" = String, description = "Id of the store"), ("leadlog-tier" = Tier, description = "What it is to its devices"))),
         (status = 503, description = "The database does not answer"),
     )
 )]
@@ -55,7 +56,8 @@ async fn ready(context: &Context) -> Result<HttpResponseBuilder, Problem> {
     sqlx::query("SELECT 1").execute(context.store.pool()).await?;
     let mut response = HttpResponse::Ok();
     response
-        .insert_header((STORE_ID_HEADER, context.store.id().to_string()))
+        .insert_header((STORE_ID_HEADER, context.store.identity().id.to_string()))
+        .insert_header((TIER_HEADER, context.store.identity().tier.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-store"));
     Ok(response)
 }

@@ -11,11 +11,12 @@ pub mod sync;
 
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
+use domain::StoreState;
+use intake::{Queue, RelayProgress};
 use projections::{Runner, RunnerOptions, Waker};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::intake::Intake;
 use crate::openapi;
 use crate::store::Store;
 
@@ -25,7 +26,7 @@ pub struct Context {
     /// The store behind this server.
     pub store: Store,
     /// Where entries go in.
-    pub intake: Intake,
+    pub queue: Queue,
     /// Tells the projections that the log has grown.
     pub projections: Waker,
 }
@@ -34,8 +35,27 @@ impl Context {
     /// Starts what works behind the routes: the intake, and the projections, which the caller stops.
     pub fn start(store: Store) -> (Self, Runner) {
         let runner = Runner::spawn(store.pool().clone(), RunnerOptions::default());
-        let intake = Intake::start(store.clone(), runner.waker());
-        (Self { store, intake, projections: runner.waker() }, runner)
+        let waker = runner.waker();
+        let queue = Queue::start(store.log().clone(), store.opened_at(), move || waker.wake());
+        (Self { store, queue, projections: runner.waker() }, runner)
+    }
+
+    /// How far this store's relay is.
+    pub fn relay_progress(&self) -> RelayProgress {
+        RelayProgress::default()
+    }
+
+    /// What an answer says about this store.
+    pub fn store_state(&self) -> StoreState {
+        let RelayProgress { relayed_through, cloud_receipt } = self.relay_progress();
+        let identity = self.store.identity();
+        StoreState {
+            id: identity.id,
+            tier: identity.tier,
+            head: self.queue.head(),
+            relayed_through,
+            cloud_receipt,
+        }
     }
 }
 

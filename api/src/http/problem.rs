@@ -4,10 +4,9 @@ use std::fmt;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use intake::IntakeError;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::intake::IntakeError;
 
 /// What went wrong with a request.
 #[derive(Debug, Clone, Serialize, ToSchema)]

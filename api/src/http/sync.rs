@@ -1,18 +1,24 @@
 //! `POST /api/leads/sync`: what devices and hubs send.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, post};
 use domain::{
-    DeviceId, ErasuresAnswer, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Receipt,
-    SyncRequest, SyncResponse,
+    DeviceId, DeviceReport, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Receipt,
+    SyncRequest, SyncResponse, Timestamp,
 };
+use intake::IntakeError;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
 use super::problem::Problem;
 use super::{Context, body};
+
+/// How long a request waits for its answer before it is answered 503.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The body of a sync, for the document; it is read as [`SyncRequest`], which keeps entries as raw text.
 #[derive(ToSchema)]
@@ -27,6 +33,11 @@ struct SyncRequestBody {
     last_receipt: Option<Receipt>,
     /// Cursor over the store's erasures.
     erasures_after: Option<u64>,
+    /// Cursor over what a hub knows of the cloud's verdicts.
+    cloud_verdicts_after: Option<u64>,
+    /// Of a hub that relays: what devices have told it about themselves.
+    #[schema(max_items = 1_000)]
+    reports: Option<Vec<DeviceReport>>,
     /// The entries. Unknown fields are kept.
     #[schema(max_items = 1_000)]
     entries: Vec<LeadEvent>,
@@ -41,6 +52,10 @@ struct Shape {
     saved_through: u64,
     #[validate(custom(function = "at_most_i64"))]
     erasures_after: u64,
+    #[validate(custom(function = "at_most_i64"))]
+    cloud_verdicts_after: u64,
+    #[validate(range(max = "MAX_BATCH_ENTRIES"))]
+    reports: usize,
 }
 
 fn at_most_i64(number: u64) -> Result<(), ValidationError> {
@@ -71,13 +86,19 @@ pub(crate) async fn sync_leads(
 ) -> Result<Json<SyncResponse>, Problem> {
     let body = body::read(&request, payload, MAX_BODY_BYTES).await?;
     let sync = parse(&body)?;
-    let (lineage, results) = context.intake.submit(&sync.entries, sync.last_receipt).await?;
-    Ok(Json(SyncResponse {
-        store: context.store.state(),
-        lineage,
-        erasures: ErasuresAnswer { through: sync.erasures_after.unwrap_or(0), client_ids: Vec::new() },
-        results,
-    }))
+    // Before anything else: what it covers has its verdicts in the log already.
+    let relay = context.relay_progress();
+    let answer = intake::answer(
+        context.store.log(),
+        &context.queue,
+        context.store.campaigns(),
+        context.store.identity(),
+        &relay,
+        Timestamp::new(OffsetDateTime::now_utc()),
+        &sync,
+    );
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(IntakeError::TimedOut))?;
+    Ok(Json(answer))
 }
 
 fn parse(body: &[u8]) -> Result<SyncRequest<'_>, Problem> {
@@ -95,12 +116,16 @@ fn parse(body: &[u8]) -> Result<SyncRequest<'_>, Problem> {
         entries: sync.entries.len(),
         saved_through: sync.saved_through.unwrap_or(0),
         erasures_after: sync.erasures_after.unwrap_or(0),
+        cloud_verdicts_after: sync.cloud_verdicts_after.unwrap_or(0),
+        reports: sync.reports.len(),
     };
-    shape.validate().map_err(|errors| match errors.field_errors().contains_key("entries") {
-        true => Problem::too_large(format!(
-            "A request has at most {MAX_BATCH_ENTRIES} entries. Send fewer at once."
-        )),
-        false => Problem::not_json("savedThrough or erasuresAfter is larger than any position."),
+    shape.validate().map_err(|errors| {
+        let errors = errors.field_errors();
+        if errors.contains_key("entries") || errors.contains_key("reports") {
+            let limit = format!("A request has at most {MAX_BATCH_ENTRIES} entries, and as many reports.");
+            return Problem::too_large(format!("{limit} Send fewer at once."));
+        }
+        Problem::not_json("savedThrough, erasuresAfter or cloudVerdictsAfter is larger than any position.")
     })?;
     match sync.entries.iter().position(|entry| entry.get().len() > MAX_KEPT_ENTRY_BYTES) {
         None => Ok(sync),

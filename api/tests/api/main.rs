@@ -3,8 +3,12 @@
 
 mod bad_input;
 mod crashes;
+mod devices;
 mod exports;
+mod office;
 mod openapi;
 mod program;
+mod quarantine;
 mod server;
 mod sync;
+mod versions;

@@ -86,6 +86,25 @@ impl Program {
     }
 }
 
+/// What a command said.
+pub(crate) struct Said {
+    pub(crate) is_success: bool,
+    pub(crate) out: String,
+    pub(crate) error: String,
+}
+
+/// Runs `leadlog` with these arguments on a database, while everything else goes on.
+pub(crate) async fn leadlog(database_url: &str, args: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+    command.args(args).env("DATABASE_URL", database_url);
+    let output = actix_web::web::block(move || command.output().unwrap()).await.unwrap();
+    Said {
+        is_success: output.status.success(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        error: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

@@ -13,8 +13,12 @@ use sqlx::PgPool;
 /// A server that lives as long as the test.
 pub(crate) struct Server {
     address: SocketAddr,
+    /// Its store.
+    pub(crate) store: Store,
     /// Its database.
     pub(crate) pool: PgPool,
+    /// Where its database is, for programs beside it.
+    pub(crate) database_url: String,
     _projections: Runner,
 }
 
@@ -33,11 +37,11 @@ impl Server {
     pub(crate) async fn start() -> Self {
         let (pool, url) = fresh_store().await;
         let store = Store::open(&url).await.unwrap();
-        let (context, projections) = Context::start(store);
+        let (context, projections) = Context::start(store.clone());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         actix_web::rt::spawn(http::serve(listener, context).unwrap());
-        Self { address, pool, _projections: projections }
+        Self { address, store, pool, database_url: url, _projections: projections }
     }
 
     /// Posts a body to the sync route.
@@ -59,11 +63,24 @@ impl Server {
         Answer::read(awc::Client::default().get(self.url(path)).send().await.unwrap()).await
     }
 
+    /// Posts a request to the sync route and reads the answer.
+    pub(crate) async fn ask(&self, request: Value) -> SyncResponse {
+        let answer = self.post(request.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
     /// Syncs entries and returns the results.
     pub(crate) async fn sync(&self, entries: &[Value]) -> Vec<EntryResult> {
-        let answer = self.post(json!({ "entries": entries }).to_string()).await;
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-        serde_json::from_slice::<SyncResponse>(&answer.body).unwrap().results
+        self.ask(json!({ "entries": entries })).await.results
+    }
+
+    /// The value of a header in the answer to `GET` and to `HEAD`.
+    pub(crate) async fn headers(&self, path: &str, name: &str) -> [String; 2] {
+        let client = awc::Client::default();
+        let (get, head) = (client.get(self.url(path)), client.head(self.url(path)));
+        let answers = [get.send().await.unwrap(), head.send().await.unwrap()];
+        answers.map(|answer| answer.headers().get(name).unwrap().to_str().unwrap().to_owned())
     }
 
     /// Syncs entries and returns the verdicts.

@@ -117,6 +117,9 @@ async fn health_and_campaign_answer_what_a_device_needs() {
     let server = Server::start().await;
     let health = server.get("/api/health").await;
     assert_eq!((health.status, &health.json()["store"]["tier"]), (200, &"cloud".into()));
+    let store_id = server.store.identity().id.to_string();
+    assert_eq!(server.headers("/api/health", "leadlog-store").await, [store_id.clone(), store_id]);
+    assert_eq!(server.headers("/api/health", "leadlog-tier").await, ["cloud", "cloud"]);
     let campaign = server.get("/api/campaigns/shootout-2026").await;
     assert_eq!((campaign.status, &campaign.json()["consents"][0]["id"]), (200, &"terms".into()));
     assert_eq!(server.get("/api/campaigns/unknown").await.status, 404);

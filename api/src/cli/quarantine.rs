@@ -1,0 +1,289 @@
+//! `leadlog quarantine`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum};
+use domain::{ClientId, DeviceId, FieldError, RefusalReason, ReleaseOutcome, Timestamp};
+use intake::{Direct, ReleaseError, Released};
+use projections::fold::Quarantined;
+use projections::quarantine::{self, QuarantineFormat};
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::{DatabaseArgs, output};
+use crate::store::Store;
+
+/// Submissions that are read at once.
+const PAGE_ROWS: u32 = 200;
+
+/// Looks at what the server refused, and deals with it.
+///
+/// Nothing that was ever sent is lost: what breaks a rule is kept whole and waits here. `list` says what there
+/// is, `export` writes it with what was typed, `release` records it as a lead if today's rules take it,
+/// `dismiss` puts it aside for good. Works beside a running server and without one.
+#[derive(Args)]
+pub(super) struct Quarantine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    List(List),
+    Export(Export),
+    Release(Release),
+    Dismiss(Dismiss),
+}
+
+/// Lists what waits, oldest first, complete up to this moment, without personal data.
+///
+/// `reason` is what the server said: `invalid` (it breaks the rules that are named), `conflict` (the same version of
+/// the lead is here with other bytes), `unsupported` (made by a newer app than this server understands; update it,
+/// then `release`). The digest at the end names the submission to `release` and `dismiss`.
+#[derive(Args)]
+struct List {
+    /// Print one JSON array instead, for programs.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+/// Writes what waits, complete up to this moment, WITH the personal data that was typed.
+///
+/// Treat the file as you treat an export of leads. A file is written whole or not at all.
+#[derive(Args)]
+struct Export {
+    /// Format of the file.
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+
+    /// File to write; without it, standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For a spreadsheet, as the other exports: byte order mark, semicolons, CRLF.
+    Csv,
+    /// One JSON object a line, for programs.
+    Ndjson,
+}
+
+/// Judges a submission again by today's rules, and records it as a lead if they take it.
+///
+/// Do this after an update of this program or of the campaign. If the rules still refuse it, the command says why,
+/// fails, and changes nothing.
+#[derive(Args)]
+struct Release {
+    #[command(flatten)]
+    one: One,
+}
+
+/// Puts a submission aside for good: it is no lead. It leaves the quarantine and stays in the log.
+#[derive(Args)]
+struct Dismiss {
+    #[command(flatten)]
+    one: One,
+}
+
+#[derive(Args)]
+struct One {
+    /// The submission: its digest, 64 hexadecimal digits, as `leadlog quarantine list` prints it.
+    #[arg(value_parser = digest)]
+    digest: String,
+
+    /// Who does this; it is noted in the log.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+impl Quarantine {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::List(list) => list.run().await,
+            Command::Export(export) => export.run().await,
+            Command::Release(Release { one }) => one.release(ReleaseOutcome::Recorded).await,
+            Command::Dismiss(Dismiss { one }) => one.release(ReleaseOutcome::Dismissed).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let listed = self.database.with_store(listed).await?;
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            serde_json::to_writer(&mut out, &listed)?;
+            return Ok(writeln!(out)?);
+        }
+        if listed.is_empty() {
+            return Ok(writeln!(out, "Nothing waits: everything that was sent was taken or dealt with.")?);
+        }
+        let heading = ["recorded", "reason", "wrong", "lead", "version", "device", "number", "digest"];
+        let mut rows = vec![heading.map(str::to_owned)];
+        rows.extend(listed.iter().map(Listed::cells));
+        Ok(output::write_table(&rows, out)?)
+    }
+}
+
+async fn listed(store: &Store) -> anyhow::Result<Vec<Listed>> {
+    projections::catch_up(store.pool()).await?;
+    let (mut listed, mut after) = (Vec::new(), 0);
+    loop {
+        let page = quarantine::list(store.pool(), after, PAGE_ROWS).await?;
+        let Some(last) = page.last() else { return Ok(listed) };
+        after = last.position;
+        listed.extend(page.into_iter().map(Listed::from));
+    }
+}
+
+impl Export {
+    async fn run(self) -> anyhow::Result<()> {
+        let format = match self.format {
+            Format::Csv => QuarantineFormat::Csv,
+            Format::Ndjson => QuarantineFormat::Ndjson,
+        };
+        let out = self.out;
+        self.database
+            .with_store(async |store| {
+                projections::catch_up(store.pool()).await?;
+                output::write(quarantine::export(store.pool().clone(), format), out.as_deref()).await
+            })
+            .await
+    }
+}
+
+impl One {
+    async fn release(self, how: ReleaseOutcome) -> anyhow::Result<()> {
+        let Self { digest, by, database } = self;
+        let released = database
+            .with_store(async |store| {
+                let at = Timestamp::new(OffsetDateTime::now_utc());
+                let recorder = Direct(store.log().clone());
+                Ok(intake::release(store.log(), &recorder, store.campaigns(), &digest, how, by, at).await)
+            })
+            .await?;
+        let Released { position, result } = match released {
+            Ok(released) => released,
+            Err(error) => bail!("{digest}: {error}{}", what_to_do(&error)),
+        };
+        let done = match result.and_then(|result| result.client_id.zip(result.version)) {
+            Some((lead, version)) => format!("recorded as version {version} of lead {lead}, and released"),
+            None => "dismissed".to_owned(),
+        };
+        Ok(writeln!(std::io::stdout(), "{done} (position {position} of the log)")?)
+    }
+}
+
+/// The next step for whoever gets this error.
+const fn what_to_do(error: &ReleaseError) -> &'static str {
+    match error {
+        ReleaseError::NotFound => "; `leadlog quarantine list` prints those that there are",
+        ReleaseError::AlreadyReleased(_) => "; there is nothing left to do",
+        ReleaseError::StillRefused(_) => {
+            ". Nothing was changed. Fix the lead on its iPad, or put this aside with `leadlog quarantine dismiss`"
+        }
+        ReleaseError::Erased => "; put the rest aside with `leadlog quarantine dismiss`",
+        ReleaseError::Unreadable { .. } => ". Update this program",
+        ReleaseError::Unavailable(_) => "; try again, that is harmless",
+    }
+}
+
+fn digest(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("a digest has 64 hexadecimal digits; copy it from `leadlog quarantine list`")
+}
+
+/// A submission as it is listed: nothing that a person typed, and of what a program sent only what is an id.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    digest: String,
+    position: u64,
+    recorded_at: Timestamp,
+    reason: RefusalReason,
+    errors: Vec<Wrong>,
+    client_id: Option<ClientId>,
+    version: Option<u32>,
+    device_id: Option<DeviceId>,
+    device_seq: Option<u64>,
+    /// Whether the person was erased, so that only `dismiss` is left.
+    is_erased: bool,
+}
+
+/// A rule that is broken, without the detail, which is for engineers.
+#[derive(Serialize)]
+struct Wrong {
+    field: String,
+    code: domain::ErrorCode,
+}
+
+impl From<Quarantined> for Listed {
+    fn from(submission: Quarantined) -> Self {
+        let wrong = |FieldError { field, code, .. }| Wrong { field, code };
+        Self {
+            recorded_at: Timestamp::new(submission.recorded_at),
+            errors: submission.errors.into_iter().map(wrong).collect(),
+            client_id: submission.client_id.and_then(|id| id.parse().ok()),
+            device_id: submission.device_id.and_then(|id| id.parse().ok()),
+            is_erased: submission.raw.is_empty(),
+            digest: submission.digest,
+            position: submission.position,
+            reason: submission.reason,
+            version: submission.version,
+            device_seq: submission.device_seq,
+        }
+    }
+}
+
+impl Listed {
+    fn cells(&self) -> [String; 8] {
+        fn text(value: Option<impl ToString>) -> String {
+            value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+        }
+        let mut wrong: Vec<String> = self.errors.iter().map(Wrong::text).collect();
+        if self.is_erased {
+            wrong.push("erased".to_owned());
+        }
+        [
+            self.recorded_at.to_string(),
+            name(self.reason),
+            Some(wrong.join(", ")).filter(|wrong| !wrong.is_empty()).unwrap_or_else(|| "-".to_owned()),
+            text(self.client_id.as_ref()),
+            text(self.version),
+            text(self.device_id.as_ref()),
+            text(self.device_seq),
+            self.digest.clone(),
+        ]
+    }
+}
+
+impl Wrong {
+    fn text(&self) -> String {
+        let field = if self.field.is_empty() { "entry" } else { &self.field };
+        format!("{field} {}", name(self.code))
+    }
+}
+
+/// The name that a reason or a code has on the wire.
+fn name(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        _ => "-".to_owned(),
+    }
+}

@@ -1,0 +1,64 @@
+//! `leadlog devices`, without a server.
+
+use domain::Timestamp;
+use event_store::testing::fresh_store;
+use intake::{Direct, RelayProgress};
+use leadlog::store::Store;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::program::leadlog;
+use crate::server::lead_with;
+
+/// Invariant 9.
+#[actix_web::test]
+async fn missing_numbers_are_named_and_silence_is_never_complete() {
+    let (pool, url) = fresh_store().await;
+    let store = Store::open(&url).await.unwrap();
+    let of = |device: &str, number: u64| {
+        lead_with(number, |lead| {
+            lead["deviceId"] = device.into();
+            lead["deviceSeq"] = (number % 10).into();
+        })
+    };
+    let entries = [of("ipad-7", 1), of("ipad-7", 2), of("ipad-7", 4), of("ipad-8", 11), of("ipad-9", 21)];
+    let request = json!({ "sender": "ipad-7", "savedThrough": 6, "entries": entries }).to_string();
+    let request = serde_json::from_str(&request).unwrap();
+    let now = Timestamp::new(OffsetDateTime::now_utc());
+    let (recorder, relay) = (Direct(store.log().clone()), RelayProgress::default());
+    intake::answer(store.log(), &recorder, store.campaigns(), store.identity(), &relay, now, &request)
+        .await
+        .unwrap();
+    // What an hour and a half does.
+    sqlx::query("UPDATE events SET recorded_at = recorded_at - interval '90 minutes' WHERE payload ->> 'deviceId' = 'ipad-9'")
+        .execute(&pool)
+        .await
+        .unwrap();
+
+    let said = leadlog(&url, &["devices", "--json"]).await;
+    assert!(said.is_success, "{}", said.error);
+    let devices: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+    let fields = |device: &Value| {
+        json!([
+            device["deviceId"],
+            device["here"],
+            device["savedThrough"],
+            device["missing"],
+            device["standing"]
+        ])
+    };
+    let range = |first: u64, last: u64| json!({ "first": first, "last": last });
+    assert_eq!(
+        devices.iter().map(fields).collect::<Vec<_>>(),
+        [
+            json!(["ipad-7", [range(1, 2), range(4, 4)], 6, [range(3, 3), range(5, 6)], "missing"]),
+            json!(["ipad-8", [range(1, 1)], 1, [], "complete"]),
+            json!(["ipad-9", [range(1, 1)], 1, [], "unknown"]),
+        ]
+    );
+
+    let table = leadlog(&url, &["devices", "--silent-after", "120"]).await.out;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[1].contains("1-2, 4") && lines[1].contains("3, 5-6"), "{table}");
+    assert!(lines[3].starts_with("ipad-9") && lines[3].ends_with("complete through 1"), "{table}");
+}
