@@ -11,16 +11,18 @@ use crate::test::counts::Counts;
 use crate::workspace::Workspace;
 
 /// Each crate and the crates of the workspace that it may depend on. Nothing may depend on `simulator`.
-const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("managed-postgres", &[]),
     ("wasm-test-runner", &[]),
     ("event-store", &["domain"]),
+    ("intake", &["domain", "event-store"]),
     ("projections", &["domain", "event-store"]),
-    ("leadlog", &["domain", "event-store", "projections", "managed-postgres"]),
     ("client-wasm", &["domain"]),
+    ("relay", &["domain", "event-store", "client-wasm"]),
+    ("leadlog", &["domain", "event-store", "intake", "projections", "relay", "managed-postgres"]),
     ("benchmarks", &["domain", "event-store", "projections", "leadlog", "managed-postgres"]),
-    ("simulator", &["domain", "event-store", "projections", "leadlog", "client-wasm", "managed-postgres"]),
+    ("simulator", &["domain", "event-store", "intake", "relay", "projections", "client-wasm"]),
     ("xtask", &["managed-postgres"]),
 ];
 
