@@ -38,13 +38,14 @@ ALTER TABLE log_head ADD COLUMN erasures bigint NOT NULL DEFAULT 0;
 CREATE INDEX events_follow_ups ON events (position) WHERE aggregate_type = 'follow_up';
 CREATE INDEX events_cloud_verdicts ON events (position) WHERE aggregate_type = 'cloud_verdict';
 
--- Takes the place of append_events, which stays for as long as a program of before may run beside.
+-- Takes the place of append_events, which stays for as long as a program of before may run beside. Erase nobody while
+-- one does: it knows nothing of erasures, and would record again what a device sends again.
 --
 -- Appends many events of many aggregates at once: one round trip, one commit, one short lock on the head.
 --
 -- Takes one array per column, all of one length; no two rows may have the same (type, id, sequence). Unless the
--- batch is `ordinary`, three groups of shorter arrays, mostly empty, say what is special about a few of the events; `…_at` is the place of
--- the event in the long arrays, from 1:
+-- batch is `ordinary`, three groups of shorter arrays, mostly empty, say what is special about a few of the events;
+-- `…_at` is the place of the event in the long arrays, from 1:
 --   needing_at, needed_versions         later versions of leads, and the version that must be known before
 --   refused_at, refused_clients, …      refused submissions, and the lead and version that they name
 --   released_at, released_campaigns, …  later versions, and the claims on e-mail addresses that they give up

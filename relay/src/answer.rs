@@ -1,20 +1,22 @@
 //! What the cloud's words mean to a relay.
 
-use domain::{CloudVerdict, EntryResult, Lineage, Receipt, StoreId, Tier, Verdict};
+use domain::{CloudVerdict, EntryResult, Lineage, MAX_PAGE_ITEMS, Receipt, StoreId, Tier, Verdict};
 use leadlog_client::engine::verdict::{ResultLine, StoreAnswer};
 
-use crate::Lesson;
 use crate::page::{HubSaid, Page, Relayed};
 use crate::state::RelayState;
+use crate::{Asked, Lesson};
 
 /// What was learnt, and whether to go on at once.
 pub(crate) struct Learnt {
     pub(crate) lesson: Lesson,
     pub(crate) is_more_expected: bool,
+    /// How far erasures were read, when there are more.
+    pub(crate) erasures_read: Option<Asked>,
 }
 
 /// What an answer teaches; `None` when it is not the cloud that answers.
-pub(crate) fn learn(state: &RelayState, page: &Page, answer: &StoreAnswer) -> Option<Learnt> {
+pub(crate) fn learn(state: &RelayState, page: &Page, asked: Asked, answer: &StoreAnswer) -> Option<Learnt> {
     if answer.tier != Tier::Cloud {
         return None;
     }
@@ -24,7 +26,8 @@ pub(crate) fn learn(state: &RelayState, page: &Page, answer: &StoreAnswer) -> Op
     if is_lost || (!is_known && state.cloud.is_some()) {
         // Its results may belong to another history than what was relayed before: they are asked for again.
         lesson.state.begin_again(answer.store);
-        return Some(Learnt { lesson, is_more_expected: true });
+        // Two stores that answer in turn are no reason to ask them without a pause.
+        return Some(Learnt { lesson, is_more_expected: is_known, erasures_read: None });
     }
     let was_at = (state.cursor, state.held.len());
     lesson.state.cloud = Some(answer.store);
@@ -35,16 +38,26 @@ pub(crate) fn learn(state: &RelayState, page: &Page, answer: &StoreAnswer) -> Op
         lesson.take(answer.store, entry, line);
     }
     lesson.state.cursor = page.through;
-    if let Some(erasures) = &answer.erasures {
-        lesson.state.erasures_after = erasures.through.max(state.erasures_after);
-        lesson.erased.extend(&erasures.client_ids);
-    }
-    let is_more_expected = (lesson.state.cursor, lesson.state.held.len()) != was_at
-        || lesson.state.erasures_after != state.erasures_after;
-    Some(Learnt { lesson, is_more_expected })
+    let erasures_read = lesson.take_erasures(asked, answer);
+    let is_more_expected =
+        (lesson.state.cursor, lesson.state.held.len()) != was_at || erasures_read.is_some();
+    Some(Learnt { lesson, is_more_expected, erasures_read })
 }
 
 impl Lesson {
+    /// Passes erasures on. Returns how far they were read when there are more; the cursor is kept at the end, and no
+    /// further than lineage had proven at the start.
+    fn take_erasures(&mut self, asked: Asked, answer: &StoreAnswer) -> Option<Asked> {
+        let erasures = answer.erasures.as_ref()?;
+        self.erased.extend(&erasures.client_ids);
+        if erasures.client_ids.len() >= MAX_PAGE_ITEMS {
+            return Some(Asked { erasures_after: erasures.through, ..asked });
+        }
+        let kept = erasures.through.min(asked.proven);
+        self.state.erasures_after = self.state.erasures_after.max(kept);
+        None
+    }
+
     fn take(&mut self, store_id: StoreId, entry: &Relayed, line: Option<&ResultLine>) {
         let position = entry.position;
         if entry.label.is_none() {
@@ -67,8 +80,13 @@ impl Lesson {
             }
             (Some(verdict), Some(_)) if verdict.is_stored() => {
                 self.state.release(position);
-                let has_changed = self.state.note_refused(line.label(), false);
-                if has_changed || entry.hub_said == HubSaid::Refused {
+                let has_changed = match entry.hub_said {
+                    // Its twin under the same label is another entry.
+                    HubSaid::Conflict => false,
+                    HubSaid::Recorded => self.state.note_refused(line.label(), false),
+                    HubSaid::Refused => true,
+                };
+                if has_changed {
                     self.tell(store_id, line, verdict);
                 }
             }

@@ -11,7 +11,7 @@
 //! - **Nothing blocks the rest.** What the cloud refuses is noted and passed. What it cannot take yet
 //!   (`waiting`, `unsupported`, a word that this program does not know) is held and tried again, while the
 //!   entries behind it go on.
-//! - **A cloud that lost history gets everything again.** Each request shows the newest receipt; when the
+//! - **A cloud that lost history gets every lead again.** Each request shows the newest receipt; when the
 //!   cloud does not hold it, or another store answers as the cloud, the cursor goes back to the beginning.
 //!   Sending again is harmless.
 //! - **A crash loses nothing.** What an answer teaches is kept in one step ([`Output::Keep`]) before anything
@@ -58,6 +58,9 @@ pub const STORE_RETRY_MS: u64 = 5_000;
 
 /// Wait before held entries are offered again, in milliseconds.
 pub const HELD_RETRY_MS: u64 = 30_000;
+
+/// How many events are read at once. What does not travel is passed in steps of this size.
+pub const MAX_EVENTS_PER_READ: u32 = 500;
 
 /// Most held entries that are offered again with one request.
 pub const MAX_HELD_PER_REQUEST: usize = 20;
@@ -144,8 +147,17 @@ pub struct Lesson {
 enum Work {
     Nothing,
     Reading,
-    Sending { request_id: u64, page: Page, deadline_ms: u64 },
+    Sending { request_id: u64, page: Page, asked: Asked, deadline_ms: u64 },
     Keeping { lesson: Box<Lesson>, is_more_expected: bool },
+}
+
+/// What a request asked beside its entries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// The cursor over erasures that was sent.
+    pub(crate) erasures_after: u64,
+    /// The position that lineage proves when the cloud answers that it is intact.
+    pub(crate) proven: u64,
 }
 
 /// The state machine.
@@ -157,6 +169,9 @@ pub struct Relay {
     now_ms: u64,
     next_contact_ms: u64,
     held_again_ms: u64,
+    /// How far the cloud's erasures were read beyond what is kept. A position means something in one history only,
+    /// and lineage protects positions up to the receipt that was shown; so the cursor is kept only up to there.
+    erasures_read: Option<Asked>,
     /// Position of the held entry that was offered last.
     held_offered_through: u64,
     last_request_id: u64,
@@ -176,6 +191,7 @@ impl Relay {
             now_ms: 0,
             next_contact_ms: 0,
             held_again_ms: 0,
+            erasures_read: None,
             held_offered_through: 0,
             last_request_id: 0,
             limit: BatchLimit::default(),
@@ -202,8 +218,12 @@ impl Relay {
                 }
             }
             Input::Response { request_id, code, content_type, body, retry_after } => {
-                if let Some(page) = self.land(request_id) {
-                    self.responded(page, verdict::read(code, &content_type, &body, retry_after.as_deref()));
+                if let Some((page, asked)) = self.land(request_id) {
+                    self.responded(
+                        page,
+                        asked,
+                        verdict::read(code, &content_type, &body, retry_after.as_deref()),
+                    );
                 }
             }
             Input::RequestFailed { request_id } => {
@@ -241,9 +261,9 @@ impl Relay {
         if !held.is_empty() {
             self.held_again_ms = self.now_ms.saturating_add(HELD_RETRY_MS);
         }
-        let limit = u32::try_from(self.limit.entries()).unwrap_or(u32::MAX);
         self.work = Work::Reading;
-        self.outputs.push_back(Output::Read { held, after: self.state.cursor, limit });
+        let (after, limit) = (self.state.cursor, MAX_EVENTS_PER_READ);
+        self.outputs.push_back(Output::Read { held, after, limit });
     }
 
     /// The held entries that are offered next. Each gets its turn, so that many which the cloud cannot take never
@@ -262,22 +282,33 @@ impl Relay {
             return;
         }
         self.work = Work::Nothing;
-        let page = Page::of(held, events, self.state.cursor);
+        let page = Page::of(held, events, &self.state, self.limit.entries());
+        if page.is_empty() && page.through > self.state.cursor {
+            let state = RelayState { cursor: page.through, ..self.state.clone() };
+            return self.keep(Lesson { state, verdicts: Vec::new(), erased: Vec::new() }, true);
+        }
         if page.is_empty() && self.now_ms < self.next_contact_ms {
             return;
         }
         self.last_request_id = self.last_request_id.saturating_add(1);
         let request_id = self.last_request_id;
-        let body = page.body(&self.state);
+        let proven = self.state.receipt.map_or(0, |receipt| receipt.position);
+        let asked = match self.erasures_read {
+            Some(read) => read,
+            None => Asked { erasures_after: self.state.erasures_after, proven },
+        };
+        let body = page.body(&self.state, asked.erasures_after);
         let deadline_ms = self.now_ms.saturating_add(FLIGHT_LEASE_MS);
-        self.work = Work::Sending { request_id, page, deadline_ms };
+        self.work = Work::Sending { request_id, page, asked, deadline_ms };
         self.outputs.push_back(Output::Send { request_id, body, timeout_ms: REQUEST_TIMEOUT_MS });
     }
 
     /// The page of this request, if it is still waited for.
-    fn land(&mut self, request_id: u64) -> Option<Page> {
+    fn land(&mut self, request_id: u64) -> Option<(Page, Asked)> {
         match std::mem::replace(&mut self.work, Work::Nothing) {
-            Work::Sending { request_id: waited, page, .. } if waited == request_id => Some(page),
+            Work::Sending { request_id: waited, page, asked, .. } if waited == request_id => {
+                Some((page, asked))
+            }
             other => {
                 self.work = other;
                 None
@@ -285,33 +316,35 @@ impl Relay {
         }
     }
 
-    fn responded(&mut self, page: Page, outcome: Outcome) {
+    fn responded(&mut self, page: Page, asked: Asked, outcome: Outcome) {
         match outcome {
             Outcome::Answered(answer) => {
-                self.backoff.reset();
-                let Some(learnt) = answer::learn(&self.state, &page, &answer) else {
+                let Some(learnt) = answer::learn(&self.state, &page, asked, &answer) else {
                     // A hub that answers where the cloud should be: as good as nobody.
                     return self.unanswered(None);
                 };
+                self.backoff.reset();
                 if !page.is_empty() {
                     self.limit.answered();
                 }
+                self.erasures_read = learnt.erasures_read;
                 self.next_contact_ms = self.now_ms.saturating_add(RELAY_EVERY_MS);
-                if learnt.lesson.state == self.state && learnt.lesson.is_only_state() {
-                    self.work = Work::Nothing;
-                    if learnt.is_more_expected {
-                        self.begin();
-                    }
-                    return;
+                if learnt.lesson.state != self.state || !learnt.lesson.is_only_state() {
+                    self.keep(learnt.lesson, learnt.is_more_expected);
+                } else if learnt.is_more_expected {
+                    self.begin();
                 }
-                let lesson = Box::new(learnt.lesson);
-                self.outputs.push_back(Output::Keep(lesson.clone()));
-                self.work = Work::Keeping { lesson, is_more_expected: learnt.is_more_expected };
             }
             Outcome::TooMuch { retry_after_ms } => {
                 match page.single() {
-                    // It cannot be made smaller, and must not hold up what stands behind it.
-                    Some(position) => self.hold_alone(position, page.through),
+                    // It cannot be made smaller, and must not hold up what stands beside and behind it.
+                    Some(position) => {
+                        let mut state = self.state.clone();
+                        state.hold(position, false);
+                        if state != self.state {
+                            self.keep(Lesson { state, verdicts: Vec::new(), erased: Vec::new() }, false);
+                        }
+                    }
                     None => self.limit.shrink(page.len()),
                 }
                 self.unanswered(retry_after_ms);
@@ -320,15 +353,10 @@ impl Relay {
         }
     }
 
-    fn hold_alone(&mut self, position: u64, through: u64) {
-        let mut state = self.state.clone();
-        state.hold(position, false);
-        state.cursor = state.cursor.max(through);
-        if state != self.state {
-            let lesson = Box::new(Lesson { state, verdicts: Vec::new(), erased: Vec::new() });
-            self.outputs.push_back(Output::Keep(lesson.clone()));
-            self.work = Work::Keeping { lesson, is_more_expected: false };
-        }
+    fn keep(&mut self, lesson: Lesson, is_more_expected: bool) {
+        let lesson = Box::new(lesson);
+        self.outputs.push_back(Output::Keep(lesson.clone()));
+        self.work = Work::Keeping { lesson, is_more_expected };
     }
 
     /// Nothing is known about anything that was sent: wait, and try again.

@@ -5,7 +5,6 @@ use domain::{
     SUBMISSION_STREAM, SubmissionEvent, SyncRequest,
 };
 use event_store::RecordedEvent;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::state::RelayState;
@@ -21,6 +20,7 @@ pub struct Page {
     /// Everything up to this position of the log is in here, or does not travel.
     pub(crate) through: u64,
     bytes: usize,
+    max_entries: usize,
 }
 
 /// An entry and where it stands in the hub's log.
@@ -43,24 +43,23 @@ pub(crate) enum HubSaid {
     Conflict,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Label {
-    client_id: ClientId,
-    version: u32,
-}
-
 impl Page {
-    /// The page after `cursor`, with single events that are tried again before it. Cut where it gets too large.
-    pub fn of(held: &[RecordedEvent], events: &[RecordedEvent], cursor: u64) -> Self {
-        let mut page = Self { entries: Vec::new(), reports: Vec::new(), through: cursor, bytes: 0 };
-        for event in held {
-            if !page.take(event) {
-                return page;
-            }
+    /// What travels next: single events that are offered again, then those after the cursor that are not among the
+    /// held. Cut where it gets too large.
+    pub fn of(
+        held: &[RecordedEvent],
+        events: &[RecordedEvent],
+        state: &RelayState,
+        max_entries: usize,
+    ) -> Self {
+        let mut page =
+            Self { entries: Vec::new(), reports: Vec::new(), through: state.cursor, bytes: 0, max_entries };
+        if !held.iter().all(|event| page.take(event)) {
+            return page;
         }
         for event in events {
-            if !page.take(event) {
+            let is_held = state.held.iter().any(|held| held.position == event.position);
+            if !is_held && !page.take(event) {
                 break;
             }
             page.through = event.position;
@@ -68,7 +67,7 @@ impl Page {
         page
     }
 
-    /// Whether there was nothing in the log to relay or to pass.
+    /// Whether nothing travels; there may be something to pass.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.reports.is_empty()
     }
@@ -78,7 +77,7 @@ impl Page {
         self.entries.len()
     }
 
-    /// The position of the only entry, if there is just one.
+    /// The position of the only entry, if there is just one. Reports beside it are small.
     pub(crate) fn single(&self) -> Option<u64> {
         match self.entries.as_slice() {
             [only] => Some(only.position),
@@ -87,12 +86,12 @@ impl Page {
     }
 
     /// The body of the request.
-    pub fn body(&self, state: &RelayState) -> String {
+    pub fn body(&self, state: &RelayState, erasures_after: u64) -> String {
         let request = SyncRequest {
             sender: None,
             saved_through: None,
             last_receipt: state.receipt,
-            erasures_after: Some(state.erasures_after),
+            erasures_after: Some(erasures_after),
             cloud_verdicts_after: None,
             reports: self.reports.clone(),
             entries: self.entries.iter().map(|entry| entry.raw.as_ref()).collect(),
@@ -109,12 +108,12 @@ impl Page {
             }
             return true;
         }
-        let Some((text, hub_said)) = entry_text(event) else { return true };
+        let Some(Received { text, label, hub_said }) = Received::read(event) else { return true };
         let bytes = self.bytes.saturating_add(text.len());
-        if !self.entries.is_empty() && bytes > MAX_ENTRY_BYTES_PER_REQUEST {
+        let is_too_large = bytes > MAX_ENTRY_BYTES_PER_REQUEST || self.entries.len() >= self.max_entries;
+        if !self.entries.is_empty() && is_too_large {
             return false;
         }
-        let label = serde_json::from_str(&text).ok().map(|label: Label| (label.client_id, label.version));
         // What is not JSON was emptied by an erasure; nothing of it is left to relay.
         if let Ok(raw) = RawValue::from_string(text) {
             self.bytes = bytes;
@@ -124,18 +123,35 @@ impl Page {
     }
 }
 
-/// The entry as the hub received it. A refused one travels too: the cloud judges for itself.
-fn entry_text(event: &RecordedEvent) -> Option<(String, HubSaid)> {
-    match event.aggregate_type.as_str() {
-        LEAD_STREAM => Some((event.payload.clone(), HubSaid::Recorded)),
-        SUBMISSION_STREAM => match serde_json::from_str(&event.payload) {
-            Ok(SubmissionEvent::Refused(refusal)) => match refusal.reason {
-                RefusalReason::Conflict => Some((refusal.raw, HubSaid::Conflict)),
-                RefusalReason::Invalid | RefusalReason::Unsupported => Some((refusal.raw, HubSaid::Refused)),
+/// An entry as the hub received it. A refused one travels too: the cloud judges for itself.
+struct Received {
+    text: String,
+    label: Option<(ClientId, u32)>,
+    hub_said: HubSaid,
+}
+
+impl Received {
+    fn read(event: &RecordedEvent) -> Option<Self> {
+        match event.aggregate_type.as_str() {
+            LEAD_STREAM => {
+                let version = u32::try_from(event.sequence).ok();
+                let label = event.aggregate_id.parse().ok().zip(version);
+                Some(Self { text: event.payload.clone(), label, hub_said: HubSaid::Recorded })
+            }
+            SUBMISSION_STREAM => match serde_json::from_str(&event.payload) {
+                Ok(SubmissionEvent::Refused(refusal)) => {
+                    let hub_said = match refusal.reason {
+                        RefusalReason::Conflict => HubSaid::Conflict,
+                        RefusalReason::Invalid | RefusalReason::Unsupported => HubSaid::Refused,
+                    };
+                    // As the hub could read it; the cloud reads it in the same way.
+                    let label = refusal.client_id.and_then(|id| id.parse().ok()).zip(refusal.version);
+                    Some(Self { text: refusal.raw, label, hub_said })
+                }
+                _ => None,
             },
+            // The rest is the hub's own: the cloud's verdicts, and erasures that came from the cloud.
             _ => None,
-        },
-        // The rest is the hub's own: the cloud's verdicts, and erasures that came from the cloud.
-        _ => None,
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::plan::{HOUR_MS, MINUTE_MS, Plan};
 use crate::world::{CLOUD, Event, World};
 
 /// How long everything may take to converge once faults have stopped, in milliseconds of the arena's time.
-/// Waits that a server ordered (5 minutes), holds (10 minutes) and retries of what is held add up.
+/// Waits that a server ordered (5 minutes), holds (5 minutes) and retries of what is held add up.
 pub const MAX_CALM_MS: u64 = 3 * HOUR_MS;
 
 /// What came of an arena.

@@ -19,7 +19,7 @@ struct Args {
     /// How many arenas; one in a hundred is as large as an event (20 iPads with 100 leads each).
     #[arg(long, default_value_t = 1_000)]
     arenas: u64,
-    /// The first seed; the others follow. Without --trace and --arenas, one run of a day differs from the next.
+    /// The first seed; the others follow. Drawn at random, and printed, when it is not given.
     #[arg(long)]
     seed: Option<u64>,
     /// Runs the one arena of --seed and tells its story.

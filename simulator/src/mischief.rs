@@ -211,7 +211,6 @@ impl World {
     /// The storage is gone. What the last backup holds comes back, under a new installation.
     fn wipe(&mut self, device: usize) -> bool {
         (0..MAX_TABS).for_each(|tab| self.close_tab(device, tab));
-        self.truth.wiped(device);
         let it = &mut self.devices[device];
         it.people.clear();
         it.editing.clear();
@@ -225,9 +224,13 @@ impl World {
             .filter(|backup| backup.device == device)
             .max_by_key(|backup| backup.made_at_ms)
             .cloned();
-        self.open_tab(device, 0);
+        let restored = newest.iter().flat_map(|backup| &backup.entries);
+        let restored = restored.map(|record| (record.client_id, record.version)).collect();
+        self.truth.wiped(device, &restored);
         if let Some(backup) = newest {
             self.restore_backup(device, &backup);
+        } else {
+            self.open_tab(device, 0);
         }
         true
     }
@@ -235,7 +238,8 @@ impl World {
     fn restore_backup(&mut self, device: usize, backup: &Snapshot) {
         let disk = &mut self.devices[device].disk;
         let mut restored: Vec<EntryRecord> = Vec::new();
-        for record in backup.entries.iter().filter(|record| record.removed.is_none()) {
+        // Removed ones too, so that no version of a lead is made twice.
+        for record in &backup.entries {
             let record = EntryRecord { key: disk.next_key(), ..record.clone() };
             disk.entries.insert(record.key, Kept { record: record.clone(), is_new_form: false });
             restored.push(record);
@@ -246,6 +250,7 @@ impl World {
             disk.installation = backup.installation.clone();
         }
         self.trace.say(self.now_ms, || format!("ipad {device} restores {} entries", restored.len()));
+        self.open_tab(device, 0);
         self.tell_first_tab(device, Input::Restored(Records { entries: restored, ..Records::default() }));
     }
 

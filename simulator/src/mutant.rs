@@ -48,6 +48,21 @@ mutants! {
     SeqUsedTwiceAfterRestore => "seq-used-twice-after-restore",
 }
 
+impl Mutant {
+    /// The invariants that it breaks; another one would be a find of its own.
+    pub const fn breaks(self) -> &'static [u8] {
+        match self {
+            Self::ForgetOnHubReceipt | Self::DequeueBeforeVerdict => &[1, 2],
+            Self::HubReceiptIsFinal | Self::WatermarkHidesRefusals => &[2, 4],
+            Self::NoLineageCheck | Self::LineageByPositionAlone => &[5],
+            Self::SyncingSurvivesCrash => &[2],
+            Self::AckBeforeCommit | Self::CustodyByServerId => &[3],
+            Self::PositionOutsideLock => &[2, 4],
+            Self::SeqUsedTwiceAfterRestore => &[2, 6, 9],
+        }
+    }
+}
+
 impl fmt::Display for Mutant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

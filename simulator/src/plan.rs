@@ -20,6 +20,8 @@ pub const HOUR_MS: u64 = 60 * MINUTE_MS;
 pub struct Plan {
     /// Decides everything.
     pub seed: u64,
+    /// How large it was to be.
+    pub size: Size,
     /// iPads.
     pub devices: usize,
     /// Leads that each of them saves in the chaotic phase.
@@ -71,6 +73,7 @@ impl Plan {
         }
         Self {
             seed,
+            size,
             devices,
             leads_per_device,
             hubs: *rng.choice(&[0, 1, 1, 2, 2, 3]).unwrap_or(&1),
@@ -87,8 +90,11 @@ impl Plan {
 
     /// How to run just this again.
     pub fn command(&self) -> String {
-        let full = Self::of(self.seed, Size::Usual);
+        let full = Self::of(self.seed, self.size);
         let mut command = format!("cargo run --release -p simulator -- --seed {} --trace", self.seed);
+        if self.size == Size::Event {
+            command.push_str(" --event");
+        }
         if self.devices != full.devices {
             command.push_str(&format!(" --devices {}", self.devices));
         }

@@ -42,12 +42,11 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             plan.rates.remove(fault);
         });
     }
-    for divisor in [2, 1] {
-        propose(&|plan| plan.devices = (plan.devices / divisor).max(1));
-        propose(&|plan| plan.leads_per_device = (plan.leads_per_device / divisor).max(1));
-        propose(&|plan| plan.hubs /= divisor);
-        propose(&|plan| plan.chaos_ms = (plan.chaos_ms / divisor as u64).max(MINUTE_MS));
-    }
+    propose(&|plan| plan.devices = (plan.devices / 2).max(1));
+    propose(&|plan| plan.leads_per_device = (plan.leads_per_device / 2).max(1));
+    propose(&|plan| plan.hubs /= 2);
+    // In whole minutes, as the command line takes them.
+    propose(&|plan| plan.chaos_ms = (plan.chaos_ms / MINUTE_MS / 2).max(1) * MINUTE_MS);
     propose(&|plan| plan.devices = plan.devices.saturating_sub(1).max(1));
     propose(&|plan| plan.leads_per_device = plan.leads_per_device.saturating_sub(1).max(1));
     propose(&|plan| plan.hubs = plan.hubs.saturating_sub(1));

@@ -38,8 +38,6 @@ pub struct Saved {
     pub is_void: bool,
     /// The device did not survive: nothing can be asked any more (invariant 2).
     pub is_excused: bool,
-    /// The device has removed it after the campaign was closed.
-    pub is_forgotten: bool,
 }
 
 /// Everything that was saved.
@@ -86,19 +84,16 @@ impl Truth {
         self.entries.is_empty()
     }
 
-    /// The device has removed the personal data of this entry, after the campaign was closed.
-    pub fn forgotten(&mut self, key: &EntryKey) {
-        if let Some(saved) = self.entries.get_mut(key) {
-            saved.is_forgotten = true;
-        }
-    }
-
-    /// The iPad's storage is gone.
-    pub fn wiped(&mut self, device: usize) {
-        for key in self.by_device.remove(&device).unwrap_or_default() {
+    /// The iPad's storage is gone, but for what a backup brings back. Of the rest nothing can be asked any more.
+    pub fn wiped(&mut self, device: usize, restored: &BTreeSet<EntryKey>) {
+        let keys = self.by_device.remove(&device).unwrap_or_default();
+        let (kept, gone): (Vec<EntryKey>, Vec<EntryKey>) =
+            keys.into_iter().partition(|key| restored.contains(key));
+        for key in gone {
             if let Some(saved) = self.entries.get_mut(&key) {
                 saved.is_excused = true;
             }
         }
+        self.by_device.insert(device, kept);
     }
 }

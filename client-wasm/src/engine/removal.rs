@@ -2,11 +2,9 @@
 //! that nothing is counted twice and no number is used again. A removed entry is never sent any more.
 //!
 //! - **Erasure**: a store said that the person was erased, in a list or as its verdict. All versions of that
-//!   lead go
-//!   at once, also those that come later from a backup. They count as settled.
+//!   lead go at once, also those that come later from a backup. They count as settled.
 //! - **Retention**: the campaign is closed. A lead of it goes as soon as the cloud has all of it: now, or
-//!   when it
-//!   gets there. What the cloud has not is never removed.
+//!   when it gets there. What the cloud has not is never removed.
 
 use domain::{CampaignId, ClientId};
 

@@ -65,6 +65,12 @@ pub(super) fn at_the_end(world: &World) -> Result<(), Violation> {
             return Err(Violation::new(2, what));
         }
     }
+    for (key, saved) in asked_for(world).filter(|(_, saved)| saved.worth == Worth::Valid) {
+        if is_refused_too(world, saved) {
+            let what = format!("{}/{} is recorded in the cloud, and refused as well", key.0, key.1);
+            return Err(Violation::new(2, what));
+        }
+    }
     let mut seen: BTreeMap<(String, String, u64), u64> = BTreeMap::new();
     for event in world.hosts[CLOUD].log.events() {
         if event.aggregate_type == LEAD_STREAM || event.aggregate_type == SUBMISSION_STREAM {
@@ -95,6 +101,10 @@ fn asked_for(world: &World) -> impl Iterator<Item = (&EntryKey, &Saved)> {
 
 fn place(world: &World, key: &EntryKey, saved: &Saved) -> Found {
     find(&world.hosts[CLOUD].log, key, saved.digest)
+}
+
+fn is_refused_too(world: &World, saved: &Saved) -> bool {
+    !super::stream(&world.hosts[CLOUD].log, SUBMISSION_STREAM, &saved.digest.to_string()).is_empty()
 }
 
 /// Where the copies of a lead are.

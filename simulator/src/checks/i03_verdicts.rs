@@ -31,6 +31,7 @@ pub fn when_answered(
             event.aggregate_type == stream
                 && Some(event.append_id) == result.append_id
                 && digest_of(&event) == Some(Digest::of(entry.get()).to_string())
+                && (stream == SUBMISSION_STREAM || event.payload == entry.get())
         });
         if !is_held {
             let (id, version) = (result.client_id.as_deref().unwrap_or("?"), result.version.unwrap_or(0));

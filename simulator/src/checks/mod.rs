@@ -51,7 +51,9 @@ impl fmt::Display for Violation {
 
 /// What has not converged yet; `None` when everything has.
 pub fn what_waits(world: &World) -> Option<Violation> {
-    i10_saves::what_waits(world).or_else(|| i02_arrives_once::what_waits(world))
+    i10_saves::what_waits(world)
+        .or_else(|| i02_arrives_once::what_waits(world))
+        .or_else(|| i04_removal::what_waits(world))
 }
 
 /// Everything that must hold when all has converged.
@@ -83,17 +85,22 @@ pub(crate) enum Found {
 
 pub(crate) fn find(log: &MemoryLog, key: &EntryKey, digest: Digest) -> Found {
     let id = key.0.to_string();
-    let stream = |kind: &str, id: &str| -> Vec<RecordedEvent> {
-        log.read_stream(kind, id).now_or_never().and_then(Result::ok).unwrap_or_default()
-    };
-    let version = stream(LEAD_STREAM, &id).into_iter().find(|event| event.sequence == u64::from(key.1));
-    if version.is_some_and(|event| digest_of(&event).as_deref() == Some(digest.to_string().as_str())) {
+    let version = stream(log, LEAD_STREAM, &id).into_iter().find(|event| event.sequence == u64::from(key.1));
+    if version.is_some_and(|event| Digest::of(&event.payload) == digest) {
         return Found::Recorded;
     }
-    if !stream(domain::FOLLOW_UP_STREAM, &id).is_empty() {
+    if !stream(log, domain::FOLLOW_UP_STREAM, &id).is_empty() {
         return Found::Erased;
     }
-    if stream(SUBMISSION_STREAM, &digest.to_string()).is_empty() { Found::Nowhere } else { Found::Refused }
+    if stream(log, SUBMISSION_STREAM, &digest.to_string()).is_empty() {
+        Found::Nowhere
+    } else {
+        Found::Refused
+    }
+}
+
+pub(crate) fn stream(log: &MemoryLog, kind: &str, id: &str) -> Vec<RecordedEvent> {
+    log.read_stream(kind, id).now_or_never().and_then(Result::ok).unwrap_or_default()
 }
 
 /// The digest in an event's metadata.

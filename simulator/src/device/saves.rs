@@ -168,7 +168,6 @@ impl World {
             worth,
             is_void: draft.kind == Kind::Void,
             is_excused: false,
-            is_forgotten: false,
         };
         self.truth.saved((draft.client_id, draft.version), saved);
         self.trace.say(self.now_ms, || {

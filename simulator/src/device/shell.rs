@@ -269,12 +269,8 @@ impl World {
             return;
         }
         for record in &records.entries {
-            match i04_removal::when_removed(self, record) {
-                Ok(()) if record.removed == Some(leadlog_client::engine::record::Removed::Retention) => {
-                    self.truth.forgotten(&(record.client_id, record.version));
-                }
-                Ok(()) => {}
-                Err(wrong) => self.violated(wrong),
+            if let Err(wrong) = i04_removal::when_removed(self, record) {
+                self.violated(wrong);
             }
         }
         self.trace.say(self.now_ms, || {
