@@ -37,6 +37,7 @@ pub(crate) fn learn(state: &RelayState, page: &Page, asked: Asked, answer: &Stor
         let line = lines.iter().position(|line| Some(line.label()) == entry.label).map(|at| lines.remove(at));
         lesson.take(answer.store, entry, line);
     }
+    page.gone.iter().for_each(|position| lesson.state.release(*position));
     lesson.state.cursor = page.through;
     let erasures_read = lesson.take_erasures(asked, answer);
     let is_more_expected =

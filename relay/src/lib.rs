@@ -172,7 +172,7 @@ pub struct Relay {
     /// How far the cloud's erasures were read beyond what is kept. A position means something in one history only,
     /// and lineage protects positions up to the receipt that was shown; so the cursor is kept only up to there.
     erasures_read: Option<Asked>,
-    /// Position of the held entry that was offered last.
+    /// Position of the held entry that was last in a request.
     held_offered_through: u64,
     last_request_id: u64,
     limit: BatchLimit,
@@ -271,10 +271,7 @@ impl Relay {
     fn held_in_turn(&mut self) -> Vec<u64> {
         let all: Vec<u64> = self.state.held.iter().map(|held| held.position).collect();
         let begin = all.partition_point(|position| *position <= self.held_offered_through);
-        let in_turn: Vec<u64> =
-            all[begin..].iter().chain(&all[..begin]).copied().take(MAX_HELD_PER_REQUEST).collect();
-        self.held_offered_through = in_turn.last().copied().unwrap_or(0);
-        in_turn
+        all[begin..].iter().chain(&all[..begin]).copied().take(MAX_HELD_PER_REQUEST).collect()
     }
 
     fn read(&mut self, held: &[RecordedEvent], events: &[RecordedEvent]) {
@@ -287,8 +284,11 @@ impl Relay {
             let state = RelayState { cursor: page.through, ..self.state.clone() };
             return self.keep(Lesson { state, verdicts: Vec::new(), erased: Vec::new() }, true);
         }
-        if page.is_empty() && self.now_ms < self.next_contact_ms {
+        if page.is_empty() && self.erasures_read.is_none() && self.now_ms < self.next_contact_ms {
             return;
+        }
+        if page.held_through > 0 {
+            self.held_offered_through = page.held_through;
         }
         self.last_request_id = self.last_request_id.saturating_add(1);
         let request_id = self.last_request_id;

@@ -19,6 +19,10 @@ pub struct Page {
     reports: Vec<DeviceReport>,
     /// Everything up to this position of the log is in here, or does not travel.
     pub(crate) through: u64,
+    /// Position of the last held entry in here; 0 when there is none.
+    pub(crate) held_through: u64,
+    /// Held entries of which an erasure left nothing to relay.
+    pub(crate) gone: Vec<u64>,
     bytes: usize,
     max_entries: usize,
 }
@@ -52,10 +56,24 @@ impl Page {
         state: &RelayState,
         max_entries: usize,
     ) -> Self {
-        let mut page =
-            Self { entries: Vec::new(), reports: Vec::new(), through: state.cursor, bytes: 0, max_entries };
-        if !held.iter().all(|event| page.take(event)) {
-            return page;
+        let mut page = Self {
+            entries: Vec::new(),
+            reports: Vec::new(),
+            through: state.cursor,
+            held_through: 0,
+            gone: Vec::new(),
+            bytes: 0,
+            max_entries,
+        };
+        for event in held {
+            let before = page.len();
+            if !page.take(event) {
+                return page;
+            }
+            page.held_through = event.position;
+            if page.len() == before {
+                page.gone.push(event.position);
+            }
         }
         for event in events {
             let is_held = state.held.iter().any(|held| held.position == event.position);

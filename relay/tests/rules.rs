@@ -201,6 +201,39 @@ fn held_entries_take_turns() {
     assert_eq!(offered.len(), usize::try_from(count).unwrap());
 }
 
+/// One that never gets through, and makes requests small, must not keep its place before the others.
+#[test]
+fn held_entries_take_turns_one_by_one() {
+    let mut hub = Hub::with((1..=3).map(lead).collect());
+    hub.answered(&["waiting"; 3]);
+    let too_large = |hub: &mut Hub| {
+        let (request_id, _) = hub.sent.take().expect("a request under way");
+        let (content_type, body) = (String::new(), String::new());
+        hub.tell(Input::Response { request_id, code: 413, content_type, body, retry_after: None });
+    };
+    let mut offered = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        // Longer than any backoff, too.
+        hub.wait(4 * HELD_RETRY_MS);
+        offered.extend(hub.sent_ids().first().cloned());
+        too_large(&mut hub);
+    }
+    assert_eq!(offered.len(), 3, "each comes first at some time");
+}
+
+/// What an erasure emptied has nothing left to relay, and must not hold the watermark.
+#[test]
+fn a_held_entry_that_an_erasure_emptied_is_released() {
+    let mut hub = Hub::with(vec![lead(1)]);
+    hub.answered(&["waiting"]);
+    assert_eq!(hub.watermark(), 0);
+    hub.log[0].payload = String::new();
+    hub.wait(HELD_RETRY_MS);
+    hub.answer(&[], |_| {});
+    hub.tell(Input::Kept);
+    assert_eq!(hub.watermark(), 1);
+}
+
 /// Invariant 5.
 #[test]
 fn a_cloud_that_lost_history_or_is_another_one_gets_everything_again() {

@@ -53,13 +53,16 @@ async fn everybody_who_syncs_hears_of_an_erasure() {
         [Erased, Duplicate, Erased]
     );
     // The page may be a moment behind the verdicts.
-    let erasures = loop {
-        let erasures = server.ask(json!({ "erasuresAfter": 0, "entries": [] })).await.erasures;
-        if erasures.through > 0 {
-            break erasures;
+    let paged = async {
+        loop {
+            let erasures = server.ask(json!({ "erasuresAfter": 0, "entries": [] })).await.erasures;
+            if erasures.through > 0 {
+                break erasures;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
     };
+    let erasures = tokio::time::timeout(Duration::from_secs(10), paged).await.expect("the page follows");
     assert_eq!((erasures.through, erasures.client_ids), (erased.position, vec![client_id]));
     let rest = server.ask(json!({ "erasuresAfter": erasures.through, "entries": [] })).await.erasures;
     assert_eq!((rest.through, rest.client_ids.len()), (erased.position, 0));
