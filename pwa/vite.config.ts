@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
+import { compressedFiles } from './build/compressed-files.ts';
 import { indexPage } from './build/index-page.ts';
 import { offlineShell } from './build/offline-shell.ts';
 
@@ -11,7 +12,7 @@ if (!existsSync(clientLibrary)) {
 }
 
 export default defineConfig({
-  plugins: [svelte(), indexPage(), offlineShell()],
+  plugins: [svelte(), indexPage(), offlineShell(), compressedFiles()],
   resolve: {
     alias: { 'leadlog-client': clientLibrary },
   },

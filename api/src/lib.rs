@@ -2,8 +2,10 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
+//! | [`campaigns`] | the campaigns of a store: what is published, and publishing |
 //! | [`cli`] | the command line: one module per command |
 //! | [`http`] | the routes: parse, ask, answer |
+//! | [`backups`] | snapshots of devices: kept, handed out, replayed into the log |
 //! | [`office`] | what the office does with a lead after the event |
 //! | [`store`] | one store opened: its database, its id, what it knows |
 //! | [`openapi`] | the OpenAPI document, generated from the routes |
@@ -11,6 +13,8 @@
 //! Rules about leads live in `domain`, SQL about the log in `event-store`, the way from entries to verdicts in
 //! `intake`, read models and exports in `projections`. This crate only connects them to the network and to the terminal.
 
+pub mod backups;
+pub mod campaigns;
 pub mod cli;
 pub mod http;
 pub mod office;

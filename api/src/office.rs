@@ -8,18 +8,19 @@
 use cqrs_es::persist::PersistedEventStore;
 use cqrs_es::{AggregateError, CqrsFramework};
 use domain::{
-    ClientId, Contact, ContactFields, FieldError, FollowUp, FollowUpCommand, FollowUpError, FollowUpEvent,
-    LEAD_STREAM, LeadEvent, PhonePlan, Tier, Timestamp,
+    Campaigns, ClientId, Contact, ContactFields, FieldError, FollowUp, FollowUpCommand, FollowUpError,
+    FollowUpEvent, LEAD_STREAM, LeadEvent, PhonePlan, Tier, Timestamp,
 };
 use event_store::{AppendError, Appended, EventLog, LogError};
 use postgres_es::PostgresEventRepository;
 
+use crate::backups;
 use crate::store::Store;
 
 /// How often a command is tried again when another one came first.
 const MAX_TRIES: u32 = 5;
 
-/// Why the office's wish was not fulfilled. Nothing was recorded.
+/// Why the office's wish was not fulfilled. Nothing was recorded, unless the error says so.
 #[derive(Debug, thiserror::Error)]
 pub enum OfficeError {
     /// Only the cloud writes follow-ups.
@@ -40,6 +41,11 @@ pub enum OfficeError {
     /// Others kept changing the same lead.
     #[error("others are changing this lead at this moment; try again")]
     Crossed,
+    /// The person was erased from the log, but backups of devices may still hold them.
+    #[error(
+        "erased from the log, but backups may still hold the person; the server goes on trying, or erase again: {0}"
+    )]
+    BackupsNotReached(String),
     /// The log is away or in trouble; whether it was recorded is not known.
     #[error("the log cannot be used now: {0}")]
     Unavailable(String),
@@ -80,8 +86,8 @@ pub async fn withdraw(
     execute(store, client_id, FollowUpCommand::WithdrawConsent { consent_id, by, at }).await
 }
 
-/// Deletes the person's data from the log, for good. Erasing again answers the first erasure; a lead that is not
-/// here yet is erased when it comes.
+/// Deletes the person's data from the log, for good, and then from every backup of a device. Erasing again answers
+/// the first erasure; a lead that is not here yet is erased when it comes.
 ///
 /// # Errors
 /// See [`OfficeError`].
@@ -92,7 +98,11 @@ pub async fn erase(
     at: Timestamp,
 ) -> Result<Appended, OfficeError> {
     only_at_the_cloud(store)?;
-    Ok(store.log().erase(client_id, &FollowUpEvent::LeadErased { by, at }).await?)
+    let erased = store.log().erase(client_id, &FollowUpEvent::LeadErased { by, at }).await?;
+    backups::erasure::rewrite(store.pool())
+        .await
+        .map_err(|error| OfficeError::BackupsNotReached(error.to_string()))?;
+    Ok(erased)
 }
 
 /// The dialling rules of the lead's campaign, if the lead is here.
@@ -101,7 +111,8 @@ async fn phone_plan(store: &Store, client_id: ClientId) -> Result<PhonePlan, Off
     let versions = store.log().read_stream(LEAD_STREAM, &client_id.to_string()).await?;
     let newest = versions.last().ok_or(OfficeError::UnknownLead { client_id })?;
     let lead: Option<LeadEvent> = serde_json::from_str(&newest.payload).ok();
-    let campaign = lead.and_then(|lead| store.campaigns().newest(&lead.entry().campaign_id));
+    let campaigns = store.campaigns();
+    let campaign = lead.and_then(|lead| campaigns.newest(&lead.entry().campaign_id));
     Ok(campaign.map(|campaign| campaign.phone_plan.clone()).unwrap_or_default())
 }
 

@@ -18,6 +18,7 @@ use crate::http;
     ),
     tags(
         (name = "leads", description = "From devices and hubs to the log"),
+        (name = "backups", description = "Snapshots of devices, kept beside the log"),
         (name = "exports", description = "From the log to the CRM"),
         (name = "campaigns", description = "What a form asks for"),
         (name = "store", description = "The store itself"),

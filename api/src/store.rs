@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::{Campaigns, EmbeddedCampaigns, Tier};
-use event_store::{ConnectError, PostgresLog};
+use domain::{PublishedCampaigns, Tier};
+use event_store::{ConnectError, LogError, PostgresLog};
 use intake::StoreIdentity;
 use managed_postgres::Cluster;
 use sqlx::PgPool;
+
+use crate::campaigns::KnownCampaigns;
 
 /// Connections to PostgreSQL that one process may hold.
 const MAX_CONNECTIONS: u32 = 16;
@@ -18,7 +20,7 @@ pub struct Store {
     log: PostgresLog,
     identity: StoreIdentity,
     opened_at: u64,
-    campaigns: Arc<dyn Campaigns + Send + Sync>,
+    campaigns: Arc<KnownCampaigns>,
 }
 
 /// Where the database of a store is.
@@ -42,6 +44,9 @@ pub enum OpenError {
     /// The log cannot be read.
     #[error("the log cannot be read")]
     Read(#[from] sqlx::Error),
+    /// The campaigns cannot be read.
+    #[error("the campaigns cannot be read")]
+    Campaigns(#[from] LogError),
 }
 
 impl Store {
@@ -53,11 +58,12 @@ impl Store {
         let pool = event_store::connect(url, MAX_CONNECTIONS).await?;
         event_store::migrate(&pool).await?;
         let head = event_store::head(&pool).await?;
+        let log = PostgresLog::new(pool);
         Ok(Self {
-            log: PostgresLog::new(pool),
+            campaigns: Arc::new(KnownCampaigns::load(log.clone()).await?),
+            log,
             identity: StoreIdentity { id: head.store_id, tier: Tier::Cloud },
             opened_at: head.position,
-            campaigns: Arc::new(EmbeddedCampaigns),
         })
     }
 
@@ -81,9 +87,23 @@ impl Store {
         self.opened_at
     }
 
-    /// The campaigns that it knows.
-    pub fn campaigns(&self) -> &dyn Campaigns {
-        self.campaigns.as_ref()
+    /// The campaigns that this process knows at this moment. Costs nothing and waits for nobody.
+    pub fn campaigns(&self) -> Arc<PublishedCampaigns> {
+        self.campaigns.current()
+    }
+
+    /// The campaigns that are published at this moment.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn refreshed_campaigns(&self) -> Result<Arc<PublishedCampaigns>, LogError> {
+        self.campaigns.refresh().await?;
+        Ok(self.campaigns.current())
+    }
+
+    /// Keeps the campaigns up to date from here on, for as long as the store is held.
+    pub fn keep_campaigns_up(&self) {
+        KnownCampaigns::keep_up(&self.campaigns);
     }
 }
 

@@ -9,7 +9,8 @@ use domain::{
     ErrorCode, FieldError, LeadEvent, LeadForm, LocalizedText, PhonePlan, Timestamp,
 };
 
-use crate::json::{Object, Raw, text};
+use crate::entry_text;
+use crate::json::{Fields, Object, Raw, text, writer};
 
 /// The moment of the tap on "Zapisz".
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +56,31 @@ impl Capture {
     ) -> Result<Self, Vec<FieldError>> {
         entry(campaign, form_json, &[], client_id, device_id, moment)
             .map(|entry| Self { event: LeadEvent::Captured(entry) })
+    }
+
+    /// Takes what was typed while the rules could not be asked, as it is. What breaks a rule is for a store
+    /// to refuse, and for a person to fix then: nothing that was saved is dropped. `None` when it is no form.
+    pub fn unchecked(
+        campaign: &Campaign,
+        form_json: &str,
+        client_id: ClientId,
+        device_id: DeviceId,
+        moment: Moment,
+    ) -> Option<Self> {
+        let form = read(form_json).ok()?;
+        let contact = campaign.check(&form).map_or_else(|_| as_typed(&form.contact), |it| it.fields());
+        let origin = Origin { client_id, device_id, moment };
+        let entry = assemble(campaign, form_json, &form, contact, &[], origin);
+        entry.ok().map(|entry| Self { event: LeadEvent::Captured(entry) })
+    }
+
+    /// The same, captured by this person.
+    #[must_use]
+    pub fn by(mut self, operator: Option<String>) -> Self {
+        if operator.is_some() {
+            self.entry_mut().operator = operator;
+        }
+        self
     }
 
     /// Takes what was typed as the next version of the lead whose newest saved text this is. Consents that
@@ -105,14 +131,8 @@ impl Capture {
 
     /// The exact bytes under this number of this installation. Who the installation is, is known for certain
     /// only where the number is drawn: its storage may have been wiped since the form was opened.
-    ///
-    /// # Errors
-    /// Never in practice; an entry is plain data.
-    pub fn to_text(&self, device_id: &DeviceId, device_seq: u64) -> Result<String, serde_json::Error> {
-        let mut numbered = self.clone();
-        let entry = numbered.entry_mut();
-        (entry.device_id, entry.device_seq) = (device_id.clone(), device_seq);
-        serde_json::to_string(&numbered.event)
+    pub fn to_text(&self, device_id: &DeviceId, device_seq: u64) -> String {
+        entry_text::write(&self.event, device_id, device_seq)
     }
 
     const fn entry_mut(&mut self) -> &mut Entry {
@@ -132,9 +152,39 @@ fn entry(
     moment: Moment,
 ) -> Result<Entry, Vec<FieldError>> {
     let form = read(form_json)?;
+    let contact = campaign.check(&form)?.fields();
+    assemble(campaign, form_json, &form, contact, granted, Origin { client_id, device_id, moment })
+}
+
+/// Where an entry comes from.
+struct Origin {
+    client_id: ClientId,
+    device_id: DeviceId,
+    moment: Moment,
+}
+
+/// The contact as it was typed, but for what was left empty.
+fn as_typed(contact: &ContactFields) -> ContactFields {
+    let typed = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    ContactFields {
+        first_name: typed(&contact.first_name),
+        last_name: typed(&contact.last_name),
+        email: typed(&contact.email),
+        phone: typed(&contact.phone),
+    }
+}
+
+/// The entry of a form, with this contact.
+fn assemble(
+    campaign: &Campaign,
+    form_json: &str,
+    form: &LeadForm,
+    contact: ContactFields,
+    granted: &[ConsentGrant],
+    Origin { client_id, device_id, moment }: Origin,
+) -> Result<Entry, Vec<FieldError>> {
     // When consents were ticked, beside the form, where the app knows it: milliseconds since 1970, by id.
     let ticks = Object::read(form_json).and_then(|form| form.object("grantedAt"));
-    let contact = campaign.check(&form)?.fields();
     let captured_at = moment.timestamp(moment.unix_ms)?;
     let language = campaign
         .languages
@@ -171,6 +221,47 @@ fn entry(
         contact,
         consents,
     })
+}
+
+/// What stands in the form of a saved entry, as the app reads it. `None` when the text cannot be read.
+pub fn saved_lead(saved: &str) -> Option<String> {
+    let entry = saved_entry(saved)?;
+    let mut form = Fields::new();
+    let contact = &entry.contact;
+    for (name, value) in [
+        ("firstName", &contact.first_name),
+        ("lastName", &contact.last_name),
+        ("email", &contact.email),
+        ("phone", &contact.phone),
+    ] {
+        form.text(name, value.as_deref().unwrap_or_default());
+    }
+    let mut it = Fields::new();
+    it.text("clientId", &entry.client_id.to_string());
+    it.raw("isTakenBack", if is_taken_back(saved) { "true" } else { "false" });
+    it.number("campaignVersion", entry.campaign_version.into());
+    it.raw("contact", &form.end());
+    it.list("consents", &entry.consents, |consent| writer::text(&consent.id));
+    it.text("language", entry.consents.first().map_or("", |consent| &consent.language));
+    Some(it.end())
+}
+
+/// Whether this saved entry takes its lead back.
+pub fn is_taken_back(saved: &str) -> bool {
+    Object::read(saved).and_then(|it| it.text("kind")).is_some_and(|kind| kind == "voided")
+}
+
+/// First name and initial of a saved entry: enough for whoever typed it, too little for the next in the queue.
+pub fn short_name(saved: &str) -> String {
+    let contact = Object::read(saved).and_then(|it| Some(contact(&it.object("contact")?)));
+    let contact = contact.unwrap_or_default();
+    let mut name = contact.first_name.unwrap_or_default();
+    if let Some(initial) = contact.last_name.unwrap_or_default().chars().next() {
+        name.push(' ');
+        name.push(initial);
+        name.push('.');
+    }
+    name
 }
 
 /// A saved entry, and the number of the version after it.
@@ -291,14 +382,14 @@ mod tests {
 
     #[test]
     fn a_saved_entry_is_read_as_serde_would() {
-        let text = capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41).unwrap();
+        let text = capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41);
         let text = text.replacen('{', r#"{"operator":"Ola","clockOffsetMs":-5,"#, 1);
         assert_eq!(saved_entry(&text), serde_json::from_str(&text).ok());
     }
 
     #[test]
     fn what_the_device_takes_a_store_takes() {
-        let text = capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41).unwrap();
+        let text = capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41);
         let raw = RawValue::from_string(text.clone()).unwrap();
         let now = Timestamp::from_unix_ms(1_779_537_800_000, 0).unwrap();
         let Judgement::Accepted(accepted) = judge(&raw, &EmbeddedCampaigns, now) else {
@@ -332,14 +423,11 @@ mod tests {
         let campaign = Campaign::parse(SHOOTOUT_2026).unwrap();
         let other: DeviceId = "ipad-8".parse().unwrap();
         let later = Moment { unix_ms: 1_779_537_800_000, offset_minutes: 120 };
-        let first =
-            capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41).unwrap();
+        let first = capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41);
         let form = r#"{"firstName":"Ania","lastName":"Nowak","email":"","phone":"501 502 503",
             "consents":["terms","marketing-phone"],"language":"pl"}"#;
-        let second = Capture::corrected(&campaign, &first, form, other.clone(), later)
-            .unwrap()
-            .to_text(&other, 7)
-            .unwrap();
+        let second =
+            Capture::corrected(&campaign, &first, form, other.clone(), later).unwrap().to_text(&other, 7);
         let LeadEvent::Corrected(entry) = judged(&second) else { panic!("{second}") };
         assert_eq!((entry.client_id, entry.version), (ClientId::new(Uuid::from_u128(7)), 2));
         assert_eq!((entry.device_id.as_str(), entry.device_seq), ("ipad-8", 7));
@@ -352,13 +440,42 @@ mod tests {
         assert_eq!(grants, [("terms", "en", 1_779_537_790), ("marketing-phone", "pl", 1_779_537_800)]);
         let third = Capture::voided(&second, other.clone(), later).unwrap();
         assert_eq!(third.version(), 3);
-        let LeadEvent::Voided(entry) = judged(&third.to_text(&other, 8).unwrap()) else {
-            panic!("not a void")
-        };
+        let LeadEvent::Voided(entry) = judged(&third.to_text(&other, 8)) else { panic!("not a void") };
         assert_eq!((entry.version, entry.device_seq, entry.consents.len()), (3, 8, 2));
         // What was taken back comes back with another version.
-        let text = third.to_text(&other, 8).unwrap();
+        let text = third.to_text(&other, 8);
         assert_eq!(Capture::corrected(&campaign, &text, form, other, later).unwrap().version(), 4);
+    }
+
+    /// Invariant 10: a form that was saved without the rules is kept as it is, and a store refuses it then.
+    #[test]
+    fn an_unchecked_form_is_an_entry_that_says_what_was_typed() {
+        let campaign = Campaign::parse(SHOOTOUT_2026).unwrap();
+        let moment = Moment { unix_ms: 1_779_537_791_120, offset_minutes: 120 };
+        let id = ClientId::new(Uuid::from_u128(7));
+        let device_id: DeviceId = "ipad-7".parse().unwrap();
+        let unchecked = |form| Capture::unchecked(&campaign, form, id, device_id.clone(), moment);
+        let whole = unchecked(FORM).unwrap().to_text(&device_id, 41);
+        assert_eq!(whole, capture(FORM, moment.unix_ms).unwrap().to_text(&device_id, 41));
+        let broken =
+            r#"{"firstName":"Anna","lastName":"","email":"anna@","consents":["terms"],"language":"pl"}"#;
+        let text = unchecked(broken).unwrap().by(Some("Ola".to_owned())).to_text(&device_id, 42);
+        let raw = RawValue::from_string(text.clone()).unwrap();
+        let now = Timestamp::from_unix_ms(moment.unix_ms, 0).unwrap();
+        assert!(matches!(judge(&raw, &EmbeddedCampaigns, now), Judgement::Refused(_)), "{text}");
+        assert!(text.contains(r#""email":"anna@""#) && text.contains(r#""operator":"Ola""#), "{text}");
+        assert!(unchecked("not a form").is_none());
+    }
+
+    /// What stands in the form when a lead is fixed, and how little a list shows of it.
+    #[test]
+    fn a_saved_lead_comes_back_into_the_form() {
+        let text = capture(FORM, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41);
+        let lead: serde_json::Value = serde_json::from_str(&saved_lead(&text).unwrap()).unwrap();
+        assert_eq!(lead["contact"]["phone"], "+48501502503");
+        assert_eq!(lead["consents"], serde_json::json!(["terms", "marketing-email"]));
+        assert_eq!((lead["isTakenBack"].as_bool(), lead["language"].as_str()), (Some(false), Some("en")));
+        assert_eq!((short_name(&text).as_str(), short_name("").as_str()), ("Anna N.", ""));
     }
 
     #[test]
@@ -367,7 +484,6 @@ mod tests {
         let last = capture(FORM, 0)
             .unwrap()
             .to_text(&"ipad-7".parse().unwrap(), 1)
-            .unwrap()
             .replace("\"version\":1", &format!("\"version\":{}", Entry::MAX_VERSION));
         for saved in ["", "{}", &last] {
             let errors = Capture::voided(saved, "ipad-7".parse().unwrap(), moment).unwrap_err();

@@ -5,8 +5,8 @@
 //! twenty. An object is read field by field ([`Object`]) and written field by field ([`Fields`]); each field
 //! costs a call. There are no floats on this device: a number is whole, or it is not read.
 //!
-//! What is JSON and what is not is decided as `serde_json` would; the tests compare the two. The bytes of
-//! entries are written by `serde_json`.
+//! What is JSON and what is not is decided as `serde_json` would; and written as it would; the tests
+//! compare the two.
 
 use std::fmt;
 

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CampaignId, Contact, ErrorCode, FieldError, LeadForm};
 
+/// Aggregate type of the streams that hold campaigns.
+pub const CAMPAIGN_STREAM: &str = "campaign";
+
 /// The demo campaign that ships with the program, as its file.
 pub const SHOOTOUT_2026: &str = include_str!("../campaigns/shootout-2026.json");
 
@@ -154,8 +157,16 @@ pub trait Campaigns {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EmbeddedCampaigns;
 
+/// Every version that ever shipped, because leads name the one that they were captured under.
 static EMBEDDED: LazyLock<Vec<Campaign>> =
     LazyLock::new(|| [SHOOTOUT_2026].into_iter().filter_map(|json| Campaign::parse(json).ok()).collect());
+
+impl EmbeddedCampaigns {
+    /// All of them, in every version.
+    pub fn all() -> &'static [Campaign] {
+        &EMBEDDED
+    }
+}
 
 impl Campaigns for EmbeddedCampaigns {
     fn version(&self, id: &CampaignId, version: u32) -> Option<&Campaign> {
@@ -202,6 +213,41 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn shipped_versions_begin_at_1_and_leave_none_out() {
+        for campaign in EmbeddedCampaigns::all() {
+            let has = |version| EmbeddedCampaigns.version(&campaign.id, version).is_some();
+            assert!((1..=campaign.version).all(has), "{}", campaign.id);
+        }
+    }
+
+    /// The words of the demo campaign are those that were agreed for the screens (CAP-1).
+    #[test]
+    fn the_demo_campaign_asks_what_it_must_in_both_languages() {
+        let demo = demo();
+        let texts = |language: &str| -> Vec<String> {
+            demo.consents.iter().map(|consent| consent.text[language].clone()).collect()
+        };
+        assert_eq!(
+            texts("pl"),
+            [
+                "Akceptuję regulamin wydarzenia i politykę prywatności.",
+                "Chcę otrzymywać informacje o wydarzeniach i ofertach e-mailem.",
+                "Chcę otrzymywać informacje o wydarzeniach i ofertach telefonicznie lub SMS-em.",
+            ]
+        );
+        assert_eq!(
+            texts("en"),
+            [
+                "I accept the event terms and the privacy policy.",
+                "I want news about events and offers by e-mail.",
+                "I want news about events and offers by phone or text.",
+            ]
+        );
+        let fields: Vec<&str> = demo.fields.iter().map(|field| field.id.as_str()).collect();
+        assert_eq!(fields, ["firstName", "lastName", "email", "phone"]);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub struct ContactFields {
 }
 
 impl ContactFields {
+    /// The ids that fields can have.
+    pub const IDS: [&'static str; 4] = ["firstName", "lastName", "email", "phone"];
+
     /// The field with this id, as typed.
     pub fn get(&self, field: &str) -> Option<&str> {
         match field {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CampaignId, Campaigns, ClientId, ConsentGrant, Contact, ContactFields, DeviceId, Email, EmailKey,
-    ErrorCode, FieldError, LeadForm, Timestamp,
+    ErrorCode, FieldError, LeadForm, Phone, PhonePlan, Timestamp,
 };
 
 /// One version of one lead, complete. On the wire it carries a `kind` beside these fields (see
@@ -63,13 +63,7 @@ impl Entry {
         let mut errors = self.check_frame().err().unwrap_or_default();
         let contact = match campaigns.version(&self.campaign_id, self.campaign_version) {
             Some(campaign) => campaign.check(&self.form()),
-            None => {
-                let newest = campaigns.newest(&self.campaign_id);
-                Contact::parse(
-                    &self.contact,
-                    &newest.map(|campaign| campaign.phone_plan.clone()).unwrap_or_default(),
-                )
-            }
+            None => Contact::parse(&self.contact, &self.phone_plan(campaigns)),
         };
         errors.extend(contact.as_ref().err().cloned().unwrap_or_default());
         if errors.is_empty() { contact } else { Err(errors) }
@@ -78,6 +72,19 @@ impl Entry {
     /// The key of the e-mail address, if there is a valid one.
     pub fn email_key(&self) -> Option<EmailKey> {
         Email::parse(self.contact.email.as_deref()?).ok().map(|email| email.key())
+    }
+
+    /// The plan by which its telephone number is read, if the number needs one and it is not the usual one.
+    pub(crate) fn unusual_phone_plan(&self, campaigns: &dyn Campaigns) -> Option<PhonePlan> {
+        let needs_plan = self.contact.phone.as_deref().is_some_and(|typed| !Phone::is_e164(typed));
+        let plan = needs_plan.then(|| self.phone_plan(campaigns));
+        plan.filter(|plan| *plan != PhonePlan::default())
+    }
+
+    fn phone_plan(&self, campaigns: &dyn Campaigns) -> PhonePlan {
+        let known = campaigns.version(&self.campaign_id, self.campaign_version);
+        let known = known.or_else(|| campaigns.newest(&self.campaign_id));
+        known.map(|campaign| campaign.phone_plan.clone()).unwrap_or_default()
     }
 
     fn form(&self) -> LeadForm {

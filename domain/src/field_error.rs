@@ -47,3 +47,29 @@ pub enum ErrorCode {
     /// Holds text that no store can keep: U+0000, other control characters, or half a surrogate pair.
     UnstorableText,
 }
+
+impl ErrorCode {
+    /// The code as it stands on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::OneOfRequired => "one-of-required",
+            Self::Malformed => "malformed",
+            Self::TooLong => "too-long",
+            Self::UnstorableText => "unstorable-text",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_code_is_that_of_the_wire() {
+        use ErrorCode::{Malformed, OneOfRequired, Required, TooLong, UnstorableText};
+        for it in [Required, OneOfRequired, Malformed, TooLong, UnstorableText] {
+            assert_eq!(serde_json::to_value(it).unwrap(), it.as_str());
+        }
+    }
+}

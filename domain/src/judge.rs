@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::raw::{Digest, check_storable};
 use crate::submission::{Refusal, RefusalReason};
-use crate::{Campaigns, EmailKey, Entry, ErrorCode, FieldError, LeadEvent, Timestamp};
+use crate::{Campaigns, EmailKey, Entry, ErrorCode, FieldError, LeadEvent, PhonePlan, Timestamp};
 
 /// How far ahead of the store's clock a capture may claim to be before it is flagged, in seconds.
 pub const CLOCK_TOLERANCE_SECONDS: i64 = 300;
@@ -57,6 +57,9 @@ pub struct Accepted {
     pub email: Option<EmailKey>,
     /// What is unusual about it.
     pub flags: Vec<Flag>,
+    /// How its telephone number was read, where that cannot be told from the number itself. Whoever reads it again
+    /// later must come to the same number, whatever has been published since.
+    pub phone_plan: Option<PhonePlan>,
 }
 
 /// The few fields that say whose an entry is, readable even when the rest is not.
@@ -115,7 +118,8 @@ pub fn judge(raw: &RawValue, campaigns: &dyn Campaigns, received_at: Timestamp) 
     flags.sort_unstable();
     // Who takes a lead back claims nothing.
     let email = if event.is_void() { None } else { event.entry().email_key() };
-    Judgement::Accepted(Box::new(Accepted { event, digest: Digest::of(raw), email, flags }))
+    let phone_plan = event.entry().unusual_phone_plan(campaigns);
+    Judgement::Accepted(Box::new(Accepted { event, digest: Digest::of(raw), email, flags, phone_plan }))
 }
 
 fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {

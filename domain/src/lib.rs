@@ -15,6 +15,10 @@
 //! Types that hold personal data print redacted in `Debug` (invariant 12).
 
 mod campaign;
+#[cfg(feature = "aggregates")]
+mod campaign_check;
+#[cfg(feature = "aggregates")]
+mod campaign_history;
 mod cloud_verdict;
 mod consent;
 mod contact;
@@ -28,16 +32,26 @@ mod judge;
 mod lead;
 mod name;
 mod phone;
+#[cfg(feature = "aggregates")]
+mod published_campaigns;
 mod raw;
+#[cfg(feature = "snapshots")]
+mod snapshot;
+#[cfg(feature = "snapshots")]
+mod snapshot_erasure;
 mod submission;
 mod timestamp;
 mod verdict;
 mod wire;
 
 pub use campaign::{
-    Campaign, CampaignConsent, CampaignField, CampaignParseError, Campaigns, EmbeddedCampaigns,
-    LocalizedText, PhonePlan, SHOOTOUT_2026,
+    CAMPAIGN_STREAM, Campaign, CampaignConsent, CampaignField, CampaignParseError, Campaigns,
+    EmbeddedCampaigns, LocalizedText, PhonePlan, SHOOTOUT_2026,
 };
+#[cfg(feature = "aggregates")]
+pub use campaign_check::{CampaignMistake, MAX_CAMPAIGN_BYTES};
+#[cfg(feature = "aggregates")]
+pub use campaign_history::{CampaignCommand, CampaignError, CampaignEvent, CampaignHistory};
 pub use cloud_verdict::{CLOUD_VERDICT_STREAM, CloudVerdict, CloudVerdictEvent};
 pub use consent::ConsentGrant;
 pub use contact::{Contact, ContactFields, LeadForm};
@@ -54,7 +68,16 @@ pub use judge::{Accepted, CLOCK_TOLERANCE_SECONDS, Flag, Judgement, judge};
 pub use lead::{LEAD_STREAM, Lead, LeadCommand, LeadError, LeadEvent};
 pub use name::PersonName;
 pub use phone::Phone;
+#[cfg(feature = "aggregates")]
+pub use published_campaigns::{PublishedCampaigns, PublishedVersion};
 pub use raw::{Digest, MAX_ENTRY_BYTES, MAX_ENTRY_DEPTH};
+#[cfg(feature = "snapshots")]
+pub use snapshot::{
+    Damage, DamagedRecord, EntryPeople, MAX_SNAPSHOT_BYTES, SNAPSHOT_FORMAT, Snapshot, SnapshotEntry,
+    SnapshotError,
+};
+#[cfg(feature = "snapshots")]
+pub use snapshot_erasure::{leads_named_in_snapshot, snapshot_without};
 pub use submission::{Refusal, RefusalReason, Release, ReleaseOutcome, SUBMISSION_STREAM, SubmissionEvent};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verdict::{EntryResult, Verdict};

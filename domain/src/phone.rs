@@ -46,13 +46,34 @@ impl Phone {
         if well_formed { Ok(Self(format!("+{digits}"))) } else { Err(ErrorCode::Malformed) }
     }
 
+    /// Whether the text has the normal form already: a plus sign, then digits.
+    pub fn is_e164(text: &str) -> bool {
+        text.strip_prefix('+')
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
     /// The number, `+48501502503`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
+impl fmt::Display for PhonePlan {
+    /// `48/9`: the calling code and the number of digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.calling_code, self.national_digits)
+    }
+}
+
 impl PhonePlan {
+    /// Reads what its `Display` wrote.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (calling_code, national_digits) = text.split_once('/')?;
+        let is_code = !calling_code.is_empty() && calling_code.bytes().all(|byte| byte.is_ascii_digit());
+        let national_digits = national_digits.parse().ok()?;
+        is_code.then(|| Self { calling_code: calling_code.to_owned(), national_digits })
+    }
+
     /// A number with the campaign's own calling code must have the length that its country's have; of
     /// other countries nothing is known.
     fn allows_length_of(&self, digits: &str) -> bool {

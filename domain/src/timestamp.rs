@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
+
+mod rfc3339;
 
 /// A moment with its UTC offset, in RFC 3339 on the wire (`2026-05-23T14:03:11.12+02:00`).
 ///
@@ -59,7 +60,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.format(&Rfc3339).map_err(|_| fmt::Error)?)
+        f.write_str(&rfc3339::write(self.0).ok_or(fmt::Error)?)
     }
 }
 
@@ -68,8 +69,7 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         // A moment near year 0 or 9999 can leave the printable years when it is moved to UTC.
-        OffsetDateTime::parse(text, &Rfc3339)
-            .ok()
+        rfc3339::read(text)
             .filter(|moment| (1..=9998).contains(&moment.year()))
             .map(Self)
             .ok_or(TimestampError)

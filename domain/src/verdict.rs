@@ -28,6 +28,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The verdict as it stands on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Duplicate => "duplicate",
+            Self::DuplicateEmail => "duplicate_email",
+            Self::Waiting => "waiting",
+            Self::Invalid => "invalid",
+            Self::Conflict => "conflict",
+            Self::Unsupported => "unsupported",
+            Self::Erased => "erased",
+        }
+    }
+
     /// Whether this store now has the lead, so that its receipt counts.
     pub const fn is_stored(self) -> bool {
         matches!(self, Self::Created | Self::Duplicate | Self::DuplicateEmail)
@@ -70,4 +84,17 @@ pub struct EntryResult {
     /// What is unusual, though it was recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Flag>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_verdict_is_that_of_the_wire() {
+        use Verdict::{Conflict, Created, Duplicate, DuplicateEmail, Erased, Invalid, Unsupported, Waiting};
+        for it in [Created, Duplicate, DuplicateEmail, Waiting, Invalid, Conflict, Unsupported, Erased] {
+            assert_eq!(serde_json::to_value(it).unwrap(), it.as_str());
+        }
+    }
 }

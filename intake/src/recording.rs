@@ -1,7 +1,7 @@
 //! One entry on its way: the event that records it, and the result that grows out of it.
 
 use domain::{
-    Accepted, DeviceId, Digest, EntryResult, ErrorCode, FieldError, Flag, LEAD_STREAM, LeadEvent, Refusal,
+    Accepted, DeviceId, Digest, EntryResult, ErrorCode, FieldError, LEAD_STREAM, LeadEvent, Refusal,
     RefusalReason, SUBMISSION_STREAM, SubmissionEvent, Verdict,
 };
 use event_store::{Appended, EmailClaim, NewEvent, Placed};
@@ -157,7 +157,7 @@ pub(crate) fn lead_event(accepted: Accepted, raw: &str) -> NewEvent {
         event_version: LeadEvent::FORM_VERSION,
         payload: raw.to_owned(),
         digest: accepted.digest,
-        metadata: flags_metadata(&accepted.flags),
+        metadata: metadata(&accepted),
         claim: accepted.email.map(|email| EmailClaim { campaign: entry.campaign_id.clone(), email }),
     }
 }
@@ -178,12 +178,15 @@ fn refusal_event(refusal: Refusal) -> NewEvent {
     }
 }
 
-fn flags_metadata(flags: &[Flag]) -> Vec<(&'static str, String)> {
-    if flags.is_empty() {
-        return Vec::new();
+/// What was found when it was judged. Most leads have nothing of it.
+fn metadata(accepted: &Accepted) -> Vec<(&'static str, String)> {
+    let mut metadata = Vec::new();
+    if !accepted.flags.is_empty() {
+        let names: Vec<&str> = accepted.flags.iter().map(|flag| flag.as_str()).collect();
+        metadata.push(("flags", names.join(",")));
     }
-    let names: Vec<&str> = flags.iter().map(|flag| flag.as_str()).collect();
-    vec![("flags", names.join(","))]
+    metadata.extend(accepted.phone_plan.as_ref().map(|plan| ("phonePlan", plan.to_string())));
+    metadata
 }
 
 fn unanswered(status: Verdict) -> EntryResult {

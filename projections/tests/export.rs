@@ -5,6 +5,7 @@
 mod captures;
 
 use captures::{at, capture, captures, erases, follow_up, lead_id, next, record, record_events, withdraws};
+use domain::EmbeddedCampaigns;
 use event_store::testing::fresh_store;
 use futures_util::TryStreamExt;
 use projections::catch_up;
@@ -14,7 +15,7 @@ use sqlx::PgPool;
 
 async fn exported(pool: &PgPool, kind: ExportKind, campaign: Option<&str>) -> String {
     let campaign = campaign.map(|id| id.parse().unwrap());
-    let chunks = csv(pool.clone(), Export { kind, campaign }).await.unwrap();
+    let chunks = csv(pool.clone(), Export { kind, campaign }, &EmbeddedCampaigns).await.unwrap();
     let bytes: Vec<u8> = chunks
         .try_fold(Vec::new(), |mut all, chunk| async move {
             all.extend(chunk);
@@ -184,11 +185,13 @@ async fn an_error_in_the_middle_ends_the_stream_with_that_error() {
     record(&pool, &captures(0..1_000)).await;
     record(&pool, &captures(1_000..1_500)).await;
     catch_up(&pool).await.unwrap();
-    let mut chunks = csv(pool.clone(), Export { kind: ExportKind::Leads, campaign: None }).await.unwrap();
+    let leads = Export { kind: ExportKind::Leads, campaign: None };
+    let mut chunks = csv(pool.clone(), leads, &EmbeddedCampaigns).await.unwrap();
     chunks.try_next().await.unwrap().expect("the header");
     chunks.try_next().await.unwrap().expect("the first page");
     pool.close().await;
     assert!(chunks.try_next().await.is_err());
     assert!(chunks.try_next().await.unwrap().is_none(), "nothing comes after an error");
-    assert!(csv(pool, Export { kind: ExportKind::Contacts, campaign: None }).await.is_err());
+    let contacts = Export { kind: ExportKind::Contacts, campaign: None };
+    assert!(csv(pool, contacts, &EmbeddedCampaigns).await.is_err());
 }

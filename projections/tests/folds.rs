@@ -61,6 +61,23 @@ fn a_lead_is_read_from_its_event_in_normal_form() {
     assert_eq!(read.consents.len(), 1);
 }
 
+/// Invariant 8: whatever is published later, a number stays what it was when the lead was judged.
+#[test]
+fn a_phone_is_read_as_it_was_when_the_lead_was_judged() {
+    let mut event = recorded(1, &{
+        let mut capture = capture(1);
+        capture["contact"]["phone"] = "912 345 678".into();
+        capture
+    });
+    let phone = |event: &event_store::RecordedEvent| match LeadChange::read(event).unwrap() {
+        Some(LeadChange::Version(view)) => view.phone.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(phone(&event), "+48912345678");
+    event.metadata = r#"{"phonePlan":"351/9"}"#.to_owned();
+    assert_eq!(phone(&event), "+351912345678");
+}
+
 #[test]
 fn events_of_other_streams_do_not_concern_leads() {
     let mut event = recorded(1, &capture(1));

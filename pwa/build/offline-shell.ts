@@ -43,20 +43,21 @@ export function offlineShell(): Plugin {
         for (const name of filesBelow(publicDir)) files.set(name, readFileSync(join(publicDir, name)));
         if (!files.has('index.html')) throw new Error('the build made no index.html');
 
-        worker.code = worker.code.replaceAll('__PRECACHE__', JSON.stringify(describe(files)));
+        worker.code = worker.code.replaceAll('__PRECACHE__', JSON.stringify(describe(files, worker.code)));
       },
     },
   };
 }
 
-function describe(contents: Map<string, string | Uint8Array>): Precache {
+/** The version names the worker too: two different ones must never share a cache. */
+function describe(contents: Map<string, string | Uint8Array>, worker: string): Precache {
   const files: PrecachedFile[] = [...contents]
     .map(([name, content]) => ({
       path: name === 'index.html' ? '/' : `/${name}`,
       integrity: `sha256-${createHash('sha256').update(content).digest('base64')}`,
     }))
     .sort((a, b) => (a.path < b.path ? -1 : 1));
-  const version = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 16);
+  const version = createHash('sha256').update(JSON.stringify(files)).update(worker).digest('hex').slice(0, 16);
   return { version, files };
 }
 

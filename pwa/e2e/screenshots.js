@@ -1,9 +1,10 @@
-// Pictures of the capture screen on the sizes of iPads: `npm run screenshots -- FOLDER`.
+// Pictures of the screens on the sizes of iPads: `npm run screenshots -- FOLDER`.
 // LEADLOG_BIN names the server program, SCALE=2 draws as sharp as an iPad does.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ipad } from './support/browser.js';
 import { field, fill, openReady, PEOPLE, save, see, SYNCED, tapSave } from './support/capture.js';
+import { openDevicePage, openRestorePage, openScreen, syncNow } from './support/device-page.js';
 import { Server } from './support/server.js';
 
 const SIZES = [
@@ -12,7 +13,7 @@ const SIZES = [
   [1024, 1366],
 ];
 
-/** What the hostess sees at four moments; each starts from an empty form, all synced. */
+/** What the hostess sees at these moments; each starts from an empty form, all synced. */
 const MOMENTS = {
   async empty() {},
   async errors(page) {
@@ -24,16 +25,84 @@ const MOMENTS = {
   async saved(page) {
     await save(page, PEOPLE.anna);
     await see(page, SYNCED);
+    await page.getByRole('button', { name: 'Zapisz', exact: true }).waitFor();
+  },
+  async takenBack(page) {
+    await save(page, PEOPLE.anna);
+    await page.getByRole('button', { name: 'Cofnij', exact: true }).click();
+    await see(page, 'Cofnięto: Anna N.');
+    await see(page, SYNCED);
+  },
+  async fixing(page) {
+    await save(page, PEOPLE.anna);
+    await see(page, SYNCED);
+    await page.getByRole('button', { name: 'Popraw', exact: true }).click();
+    await field(page, 'email').fill('anna.nowak-lis@example.com');
+  },
+  async known(page) {
+    await fill(page, { ...PEOPLE.anna, phone: '' });
+    await field(page, 'phone').focus();
+    await see(page, 'Ten e-mail już jest na liście. Możesz zapisać mimo to.');
+  },
+  async keyboard(page) {
+    await field(page, 'firstName').fill(PEOPLE.zofia.firstName);
+    await field(page, 'phone').focus();
+  },
+  async hub(page) {
+    await page.route(/\/api\/health/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), 'leadlog-tier': 'hub' } });
+    });
+    await page.reload();
+    await page.getByText('Tryb lokalny: zgłoszenia trafiają do huba.').waitFor({ timeout: HEARTBEATS_MS });
+    await page.unroute(/\/api\/health/);
+  },
+  async device(page) {
+    await openDevicePage(page);
+    await syncNow(page);
+    await page.context().setOffline(true);
+    await page.goBack();
+    await save(page, PEOPLE.zofia);
+    await save(page, PEOPLE.anna);
+    await openDevicePage(page);
+    await page.getByText('Nie ma sieci.').waitFor();
+  },
+  async handOver(page) {
+    await page.evaluate(() => localStorage.setItem('leadlog.operators', '["Ola","Kasia","Magda"]'));
+    await openDevicePage(page);
+    await page.getByRole('button', { name: 'Zmień osobę' }).click();
+  },
+  async restore(page) {
+    await openRestorePage(page);
+    await page.getByRole('button', { name: /^Przywróć/ }).first().waitFor();
+  },
+  async install(page) {
+    await openScreen(page, '#install', 'Leadlog na ekranie początkowym');
   },
   async waiting(page, server) {
     await server.stop();
     await page.context().setOffline(true);
+    await page.getByText('Brak sieci: zapisuję na tym iPadzie.').waitFor({ timeout: HEARTBEATS_MS });
     await save(page, PEOPLE.zofia);
     await save(page, PEOPLE.anna);
     await page.getByRole('button', { name: 'Zapisz', exact: true }).waitFor();
     await fill(page, { firstName: 'Katarzyna', lastName: 'Wiśniewska-Kowalczyk', email: 'katarzyna.wisniewska@example.com', phone: '+48 501 502 503' });
   },
 };
+
+/** A server has to be missed twice. */
+const HEARTBEATS_MS = 90_000;
+/** What an iPad's keyboard covers, of the height of the screen. */
+const KEYBOARD_SHARE = { landscape: 0.53, portrait: 0.33 };
+
+/** An iPad's keyboard changes nothing but the visual viewport. */
+async function openKeyboard(page, { width, height }) {
+  const share = KEYBOARD_SHARE[width > height ? 'landscape' : 'portrait'];
+  await page.evaluate((free) => {
+    Object.defineProperty(window.visualViewport, 'height', { get: () => free, configurable: true });
+    window.visualViewport.dispatchEvent(new Event('resize'));
+  }, Math.round(height * (1 - share)));
+}
 
 const folder = process.argv[2];
 if (!folder) throw new Error('name the folder for the pictures: npm run screenshots -- FOLDER');
@@ -43,8 +112,14 @@ const server = await Server.start();
 const ipad = new Ipad({ scale: Number(process.env.SCALE ?? 1) });
 try {
   const page = await ipad.page();
+  // As an iPad does for an app on its home screen; otherwise the line above the form would warn.
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Browser.grantPermissions', { permissions: ['durableStorage'], origin: server.url });
   for (const [moment, act] of Object.entries(MOMENTS)) {
+    await page.context().setOffline(false);
     await openReady(page, server.url);
+    await page.evaluate(() => localStorage.clear());
+    await page.reload();
     await see(page, SYNCED);
     await act(page, server);
     for (const colorScheme of ['dark', 'light']) {
@@ -52,6 +127,7 @@ try {
       for (const [short, long] of SIZES) {
         for (const [width, height] of [[short, long], [long, short]]) {
           await page.setViewportSize({ width, height });
+          if (moment === 'keyboard') await openKeyboard(page, { width, height });
           await page.screenshot({ path: join(folder, `${moment}-${width}x${height}-${colorScheme}.png`) });
         }
       }

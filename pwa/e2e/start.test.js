@@ -69,11 +69,3 @@ test('the service worker leaves the server\'s routes and every upload alone', as
     await page.context().setOffline(false);
   }
 });
-
-test('where WASM cannot run, the screen says so and what to do', async () => {
-  // As in a browser whose administrator forbids it. For the rest of this page's life, so this test is the last.
-  await page.addInitScript(() => delete globalThis.WebAssembly);
-  await page.goto(server.url);
-  await see(page, 'Nie można uruchomić formularza');
-  await page.getByRole('button', { name: 'Otwórz ponownie' }).waitFor();
-});

@@ -4,6 +4,7 @@
  * nothing on this side decides whether a lead is valid or when it is sent.
  */
 import init, { Leadlog } from 'leadlog-client';
+import shippedCampaign from '../../domain/campaigns/shootout-2026.json?raw';
 
 /** Text by language code. */
 export type Localized = Readonly<Record<string, string>>;
@@ -28,10 +29,13 @@ export interface Campaign {
   readonly consents: readonly Consent[];
 }
 
-/** What one person said. `consents` holds the ids that were ticked. */
-export type Form = Record<FieldId, string> & { consents: string[]; language: string };
+/**
+ * What one person said. `consents` holds the ids that were ticked; `campaignVersion` is the version of
+ * the document that the person saw, by whose rules the form is judged.
+ */
+export type Form = Record<FieldId, string> & { consents: string[]; language: string; campaignVersion: number };
 
-/** One broken rule. `field` is a field id, `contact` (e-mail or phone), or `consents.<id>`. */
+/** One broken rule. `field` is a field id, `contact` (e-mail or phone), `consents.<id>`, or `version`. */
 export interface FieldError {
   readonly field: string;
   readonly code: string;
@@ -54,60 +58,251 @@ export interface Status {
   readonly savedToday: number;
 }
 
-/** Why a save did not happen. Nothing was stored. */
+/** Why a save did not happen. After `storage` it is not known; saving the same form again is the same lead. */
 export type SaveRefusal = { code: 'invalid'; errors: FieldError[] } | { code: 'storage'; message: string };
 
-export type SaveResult = { saved: true } | { saved: false; refusal: SaveRefusal };
+export type SaveResult = { saved: true; clientId: string } | { saved: false; refusal: SaveRefusal };
+
+/** One lead of this device, as a list shows it: nothing that the next person in the queue may not see. */
+export interface LeadRow {
+  readonly clientId: string;
+  /** First name and initial. Empty when the personal data is gone from this device. */
+  readonly name: string;
+  /** Milliseconds since 1970, of the newest version. */
+  readonly savedAt: number;
+  /** `failed` wants a person. */
+  readonly state: 'pending' | 'syncing' | 'synced' | 'failed';
+  /** Where its newest version is safe. */
+  readonly place: 'device' | 'hub' | 'cloud';
+  /** The reasons of a refusal. */
+  readonly errors: readonly FieldError[];
+  /** A hostess has taken it back. */
+  readonly isTakenBack: boolean;
+  /** Whether it can be fixed or taken back here: its data is still on this device. */
+  readonly canChange: boolean;
+}
+
+/** What stands in the form of a saved lead. */
+export interface SavedLead {
+  readonly clientId: string;
+  readonly form: Form;
+  readonly isTakenBack: boolean;
+}
+
+export interface SyncSummary {
+  readonly sent: number;
+  readonly synced: number;
+  readonly failed: number;
+  readonly waiting: number;
+}
+
+/** What a person may want to know about this iPad. */
+export interface DeviceState {
+  readonly deviceId: string;
+  readonly version: string;
+  /** Who captures leads; stands in each of them. */
+  readonly operator: string | null;
+  /** Whether the browser has promised not to evict the outbox; `null` when it does not say. */
+  readonly persisted: boolean | null;
+  /** Bytes; `null` when the browser does not say. */
+  readonly usage: number | null;
+  readonly quota: number | null;
+  /** An installation that was on this iPad, and whose storage is gone. */
+  readonly lost: { readonly deviceId: string; readonly savedThrough: number } | null;
+  /** Milliseconds since 1970; `null` when there was none since the app was opened. */
+  readonly lastContactAt: number | null;
+  readonly lastBackupAt: number | null;
+}
+
+/** One version of the whole outbox of an installation, as the server keeps it. */
+export interface Backup {
+  readonly deviceId: string;
+  readonly version: number;
+  /** RFC 3339. */
+  readonly receivedAt: string;
+  readonly takenAt: string;
+  readonly leads: number;
+  readonly entries: number;
+  readonly savedThrough: number | null;
+  readonly bytes: number;
+  readonly operators: readonly string[];
+}
+
+/** What came of taking records in: `restored` are new here, `known` were here, `unreadable` were passed over. */
+export interface RestoreSummary {
+  readonly restored: number;
+  readonly known: number;
+  readonly unreadable: number;
+}
+
+/** Why something that needs a server or a file did not work: words for a person are the screen's affair. */
+export class DeviceError extends Error {
+  constructor(
+    readonly code: 'unreachable' | 'unreadable' | 'storage',
+    message: string,
+  ) {
+    super(message);
+  }
+}
 
 export interface Device {
+  /** `reduced`: the library could not start; forms are kept, and judged and sent later. */
+  readonly mode: 'full' | 'reduced';
+  /** The newest campaign document that this device holds. */
   readonly campaign: Campaign;
+  /** Called when a newer document has come; a form with text in it stays with the one it was begun under. */
+  onCampaign(changed: (campaign: Campaign) => void): void;
   /** Every broken rule of the whole form, by the same Rust rules that the server runs. */
   check(form: Form): FieldError[];
   /** Resolves when the lead is durable on this device, or was refused. Never rejects. */
   save(form: Form): Promise<SaveResult>;
+  /** The next version of a saved lead; `refusal` as for `save`. */
+  correct(clientId: string, form: Form): Promise<SaveResult>;
+  /** Takes a saved lead back; a correction brings it back. */
+  takeBack(clientId: string): Promise<SaveResult>;
+  /** The newest version of a lead; `null` when its data is not on this device any more. */
+  lead(clientId: string): SavedLead | null;
+  /** Leads of this device: those that failed first, then newest first; at most `limit`. */
+  leads(limit: number): LeadRow[];
   /** Called at once and after every change. */
   subscribe(changed: (status: Status) => void): void;
+  /** Sends what waits, because a person asked. */
+  sync(): Promise<SyncSummary>;
+  /** Whether a store already holds this e-mail; `false` when nobody answers in time. Never rejects. */
+  isEmailKnown(email: string): Promise<boolean>;
+  state(): Promise<DeviceState>;
+  /** Another person captures from here on. Empty: nobody is named. */
+  handOver(operator: string): Promise<void>;
+  /** Rejects with `DeviceError`. */
+  backups(): Promise<Backup[]>;
+  /** Takes the leads of a backup into this outbox. Harmless when repeated. Rejects with `DeviceError`. */
+  restore(backup: Pick<Backup, 'deviceId' | 'version'>): Promise<RestoreSummary>;
+  /** The person has seen that the storage of an earlier installation is gone, and does not want it back. */
+  forgetLost(): void;
+  /** The whole outbox as a file. Rejects with `DeviceError`. */
+  exportFile(): Promise<File>;
+  /** Takes the leads of such a file into this outbox. Harmless when repeated. Rejects with `DeviceError`. */
+  importFile(file: Blob): Promise<RestoreSummary>;
 }
+
+/** Longest time that a link with another campaign may hold up the start. */
+const CAMPAIGN_TIMEOUT_MS = 5_000;
 
 /**
  * Loads the library, opens this device's outbox and starts its engine. Rejects when WASM cannot run
- * or the browser gives no storage.
+ * or the browser gives no storage. `?campaign=ID` in the address chooses a campaign, once and for all.
  */
 export async function openDevice(serverUrl: string): Promise<Device> {
   await init();
-  const library = await Leadlog.open(serverUrl);
-  return {
-    campaign: JSON.parse(library.campaign()),
-    check(form) {
-      try {
-        return JSON.parse(library.check(JSON.stringify(form)));
-      } catch (reason) {
-        // A trap in WASM must not block the way to `save`, which judges too and tells the person.
-        console.error('The form could not be checked:', reason);
-        return [];
-      }
-    },
-    async save(form) {
-      try {
-        await library.save(JSON.stringify(form));
-        return { saved: true };
-      } catch (reason) {
-        return { saved: false, refusal: readRefusal(reason) };
-      }
-    },
-    subscribe: (changed) => library.subscribe((status: string) => changed(JSON.parse(status))),
+  const library = await Leadlog.open(serverUrl, shippedCampaign);
+  await chooseCampaign(library);
+  return new FullDevice(library);
+}
+
+async function chooseCampaign(library: Leadlog): Promise<void> {
+  const wanted = new URLSearchParams(location.search).get('campaign');
+  if (!wanted || JSON.parse(library.campaign()).id === wanted) return;
+  const late = new Promise<boolean>((resolve) => setTimeout(resolve, CAMPAIGN_TIMEOUT_MS, false));
+  if (await Promise.race([library.useCampaign(wanted), late])) history.replaceState(null, '', location.pathname);
+}
+
+class FullDevice implements Device {
+  readonly mode = 'full';
+
+  constructor(private readonly library: Leadlog) {}
+
+  get campaign(): Campaign {
+    return JSON.parse(this.library.campaign());
+  }
+
+  onCampaign(changed: (campaign: Campaign) => void): void {
+    this.library.onCampaign((document: string) => changed(JSON.parse(document)));
+  }
+
+  check(form: Form): FieldError[] {
+    try {
+      return JSON.parse(this.library.check(JSON.stringify(form)));
+    } catch (reason) {
+      // A trap in WASM must not block the way to `save`, which judges too and tells the person.
+      console.error('The form could not be checked:', reason);
+      return [];
+    }
+  }
+
+  save = (form: Form) => saved(() => this.library.save(JSON.stringify(form)));
+  correct = (clientId: string, form: Form) => saved(() => this.library.correct(clientId, JSON.stringify(form)));
+  takeBack = (clientId: string) => saved(() => this.library.takeBack(clientId));
+
+  lead(clientId: string): SavedLead | null {
+    const text = this.library.lead(clientId);
+    if (!text) return null;
+    const { contact, consents = [], language, campaignVersion, ...lead } = JSON.parse(text);
+    return { ...lead, form: { ...contact, consents, language, campaignVersion } };
+  }
+
+  leads = (limit: number): LeadRow[] => JSON.parse(this.library.leads(limit)).leads ?? [];
+  subscribe = (changed: (status: Status) => void) =>
+    this.library.subscribe((status: string) => changed(JSON.parse(status)));
+  sync = async (): Promise<SyncSummary> => JSON.parse(await this.library.sync());
+  isEmailKnown = (email: string) => this.library.isEmailKnown(email).catch(() => false);
+
+  async state(): Promise<DeviceState> {
+    const { storage, ...state } = JSON.parse(await this.library.state());
+    return { persisted: null, usage: null, quota: null, ...storage, ...state };
+  }
+
+  handOver = (operator: string) => tried(() => this.library.handOver(operator));
+  backups = async (): Promise<Backup[]> => JSON.parse(await tried(() => this.library.backups())).backups;
+  restore = async ({ deviceId, version }: Pick<Backup, 'deviceId' | 'version'>): Promise<RestoreSummary> =>
+    JSON.parse(await tried(() => this.library.restoreBackup(deviceId, version)));
+  forgetLost = () => this.library.forgetLost();
+
+  async exportFile(): Promise<File> {
+    return snapshotFile(await tried(() => this.library.snapshot()));
+  }
+
+  importFile = async (file: Blob): Promise<RestoreSummary> => {
+    const document = await file.text();
+    return JSON.parse(await tried(() => this.library.restore(document)));
   };
+}
+
+/** A snapshot as a file, named by the installation and the day. */
+export function snapshotFile(document: string): File {
+  const deviceId = /"deviceId":"([^"]{1,8})/.exec(document)?.[1] ?? '';
+  const name = `leadlog-${deviceId}-${new Date().toISOString().slice(0, 10)}.json`;
+  return new File([document], name, { type: 'application/json' });
+}
+
+async function saved(act: () => Promise<string>): Promise<SaveResult> {
+  try {
+    return { saved: true, clientId: JSON.parse(await act()).clientId };
+  } catch (reason) {
+    return { saved: false, refusal: readRefusal(reason) };
+  }
+}
+
+async function tried<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (reason) {
+    const { code = 'storage', message = String(reason) } = read(reason) ?? {};
+    throw new DeviceError(code, message);
+  }
 }
 
 /** Anything that is not a verdict about the form (a trap in WASM too) means: it is not stored. */
 function readRefusal(reason: unknown): SaveRefusal {
-  if (typeof reason === 'string') {
-    try {
-      const refusal = JSON.parse(reason) as SaveRefusal;
-      if (refusal.code === 'invalid' || refusal.code === 'storage') return refusal;
-    } catch {
-      // Not JSON: the text itself is all there is to tell.
-    }
-  }
+  const refusal = read(reason);
+  if (refusal?.code === 'invalid' || refusal?.code === 'storage') return refusal;
   return { code: 'storage', message: String(reason) };
+}
+
+/** What the library rejects with is JSON; whatever else comes is only a text to be told. */
+function read(reason: unknown): any {
+  try {
+    return typeof reason === 'string' ? JSON.parse(reason) : undefined;
+  } catch {
+    return undefined;
+  }
 }

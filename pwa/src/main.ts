@@ -1,25 +1,40 @@
 import './design/tokens.css';
 import './design/base.css';
 import { mount } from 'svelte';
-import CaptureScreen from './capture/CaptureScreen.svelte';
-import { openDevice } from './device';
+import App from './App.svelte';
+import { type Device, DeviceError, openDevice } from './device';
 import { keepOfflineShell } from './offline';
+import { rememberCampaign } from './reduced/remembered-campaign';
 import Unavailable from './Unavailable.svelte';
 import { followVisibleArea } from './visible-area';
 
 async function start(target: HTMLElement): Promise<void> {
   followVisibleArea();
   try {
-    const device = await openDevice(location.origin);
+    const device = await open();
     target.replaceChildren();
-    mount(CaptureScreen, { target, props: { device } });
+    mount(App, { target, props: { device } });
   } catch (reason) {
     console.error('The form cannot start:', reason);
     target.replaceChildren();
-    mount(Unavailable, { target, props: { reason: String(reason) } });
+    const noStorage = reason instanceof DeviceError;
+    mount(Unavailable, { target, props: { reason: String(reason), noStorage } });
   }
   // After the form: the first person in the queue does not wait for it.
   await keepOfflineShell();
+}
+
+/** The whole device; where its library cannot start, one that keeps what people fill in until it can. */
+async function open(): Promise<Device> {
+  try {
+    const device = await openDevice(location.origin);
+    rememberCampaign(device);
+    return device;
+  } catch (reason) {
+    console.error('The device library cannot start:', reason);
+    const { openReducedDevice } = await import('./reduced/reduced-device');
+    return openReducedDevice();
+  }
 }
 
 const target = document.getElementById('app');

@@ -8,7 +8,7 @@ export interface PrecachedFile {
 
 /** Everything that the app needs to start without a network. */
 export interface Precache {
-  /** Digest over all files: two builds with the same bytes are the same version. */
+  /** Digest over all files and the service worker: two builds with the same bytes are the same version. */
   readonly version: string;
   readonly files: readonly PrecachedFile[];
 }

@@ -37,7 +37,8 @@ Examples:
   cargo xtask test                             what CI runs
   cargo xtask test --only fmt,clippy,rust      some of its stages
   cargo xtask postgres cargo test --release -p event-store
-  cargo xtask bench intake";
+  cargo xtask bench intake
+  cargo xtask bench client --quick";
 
 #[derive(Subcommand)]
 enum Task {
@@ -56,7 +57,7 @@ enum Task {
     Pwa,
     /// Write openapi/leadlog.json from the code
     Openapi,
-    /// Measure: `bench intake` drives the real server beside pgbench
+    /// Measure: `bench intake` drives the real server beside pgbench, `bench client` the app in a browser
     Bench {
         /// Which benchmark
         name: String,

@@ -13,6 +13,9 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
 
+mod names;
+mod panics;
+
 const MODULE: &str = "leadlog_client";
 
 /// How wasm-opt makes it small. What counts is the size after brotli, as it travels.
@@ -21,6 +24,8 @@ const OPTIMIZER_OPTIONS: &[&str] = &[
     // To merge a function into its only caller saves bytes but makes what is alike less alike: without the
     // limit, the module is 1.5 % smaller and 5 % larger after brotli.
     "--one-caller-inline-max-function-size=20",
+    // Until nothing gets smaller any more.
+    "--converge",
     "--strip-producers",
     // What rustc 1.95 emits for this target without being asked; wasm-opt refuses what it is not told.
     "--enable-bulk-memory",
@@ -59,7 +64,8 @@ pub(crate) fn build(workspace: &Workspace, steps: &Steps) -> Result<()> {
     if wasm.exists() && fs::read_to_string(&stamp_file).is_ok_and(|made_from| made_from == stamp) {
         return Ok(());
     }
-    steps.step("bind it to JavaScript", || bind(&compiled, &package))?;
+    let silent = steps.step("bind it to JavaScript", || bind(&compiled, &package))?;
+    steps.note(&format!("{silent} functions that only worded panics are traps"));
     if optimizer.exists() {
         let mut command = Command::new(&optimizer);
         command.args(OPTIMIZER_OPTIONS).arg(&wasm).arg("-o").arg(&wasm);
@@ -82,7 +88,8 @@ fn without_machine_paths() -> String {
     flags.join("\u{1f}")
 }
 
-fn bind(compiled: &Path, package: &Path) -> Result<()> {
+/// Returns how many functions say nothing any more.
+fn bind(compiled: &Path, package: &Path) -> Result<usize> {
     let error = |error: anyhow::Error| anyhow!("wasm-bindgen: {error:#}");
     // Files of an earlier build would be served beside the new ones.
     if package.exists() {
@@ -90,7 +97,15 @@ fn bind(compiled: &Path, package: &Path) -> Result<()> {
     }
     let mut bindgen = Bindgen::new();
     bindgen.input_path(compiled).out_name(MODULE).typescript(true).omit_default_module_path(false);
-    bindgen.web(true).map_err(error)?.generate(package).map_err(error)
+    let mut output = bindgen.web(true).map_err(error)?.generate_output().map_err(error)?;
+    let silent = panics::silence(output.wasm_mut());
+    let renamed = names::shorten(output.wasm_mut())?;
+    output.emit(package).map_err(error)?;
+    let file = package.join(format!("{MODULE}.js"));
+    let js = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let js = names::rename(js, &renamed)?;
+    fs::write(&file, js).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(silent)
 }
 
 /// Node compresses, so that xtask need not compile a compressor.

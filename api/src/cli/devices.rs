@@ -131,11 +131,15 @@ impl From<RangeInclusive<u64>> for Range {
 }
 
 fn text(ranges: &[Range]) -> String {
-    let ranges = ranges.iter().map(
-        |Range { first, last }| {
-            if first == last { first.to_string() } else { format!("{first}-{last}") }
-        },
-    );
+    numbers(ranges.iter().map(|range| range.first..=range.last))
+}
+
+/// Numbers as people read them: `1-3, 7`.
+pub(super) fn numbers(ranges: impl IntoIterator<Item = RangeInclusive<u64>>) -> String {
+    let ranges = ranges.into_iter().map(|range| match (range.start(), range.end()) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    });
     let ranges = ranges.collect::<Vec<_>>().join(", ");
     if ranges.is_empty() { "-".to_owned() } else { ranges }
 }

@@ -48,7 +48,8 @@ impl Export {
         self.database
             .with_store(async |store| {
                 projections::catch_up(store.pool()).await?;
-                let chunks = projections::export::csv(store.pool().clone(), rows).await?;
+                let campaigns = store.campaigns();
+                let chunks = projections::export::csv(store.pool().clone(), rows, campaigns.as_ref()).await?;
                 output::write(chunks, out.as_deref()).await
             })
             .await

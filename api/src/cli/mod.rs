@@ -1,12 +1,16 @@
 //! The command line. One module per command; every flag about where and how to run has a twin in the
 //! environment.
 
+mod backups;
+mod campaigns;
 mod database;
 mod devices;
 mod export;
+mod import;
 mod openapi;
 mod output;
 mod quarantine;
+mod replayed;
 mod serve;
 
 use std::process::ExitCode;
@@ -20,7 +24,8 @@ use database::DatabaseArgs;
 ///
 /// Start with `leadlog serve`: it runs its own PostgreSQL, serves the form for the iPads, takes leads in and
 /// prints the address to open. At the end of the day, `leadlog export contacts --out contacts.csv`; `leadlog
-/// devices` says whether any iPad still owes something, `leadlog quarantine list` what needs a look.
+/// devices` says whether any iPad still owes something, `leadlog quarantine list` what needs a look. What an iPad cannot
+/// send any more comes back with `leadlog backups recover` or `leadlog import`.
 #[derive(Parser)]
 #[command(name = "leadlog", version, propagate_version = true)]
 struct Cli {
@@ -42,9 +47,12 @@ enum Command {
     Serve(serve::Serve),
     /// Write leads or contacts into a file, complete up to this moment.
     Export(export::Export),
-    // These two bring their own words: a line here would take the place of all their help.
+    // These bring their own words: a line here would take the place of all their help.
+    Campaigns(campaigns::Campaigns),
     Quarantine(quarantine::Quarantine),
     Devices(devices::Devices),
+    Backups(backups::Backups),
+    Import(import::Import),
     /// Write the OpenAPI document of the API.
     Openapi(openapi::Openapi),
 }
@@ -64,8 +72,11 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Serve(serve) => serve.run().await,
             Command::Export(export) => export.run().await,
+            Command::Campaigns(campaigns) => campaigns.run().await,
             Command::Quarantine(quarantine) => quarantine.run().await,
             Command::Devices(devices) => devices.run().await,
+            Command::Backups(backups) => backups.run().await,
+            Command::Import(import) => import.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }
     });

@@ -172,7 +172,9 @@ impl One {
             .with_store(async |store| {
                 let at = Timestamp::new(OffsetDateTime::now_utc());
                 let recorder = Direct(store.log().clone());
-                Ok(intake::release(store.log(), &recorder, store.campaigns(), &digest, how, by, at).await)
+                let campaigns = store.campaigns();
+                let known = campaigns.as_ref();
+                Ok(intake::release(store.log(), &recorder, known, &digest, how, by, at).await)
             })
             .await?;
         let Released { position, result } = match released {

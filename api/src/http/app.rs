@@ -1,8 +1,12 @@
 //! The app (the form for the iPads), embedded in the program.
+//!
+//! The build compresses each file once, as far as it goes, and puts the result beside it (`NAME.br`, `NAME.gz`). A
+//! server that compressed while it answers would do it fast and badly, each time again.
 
+use actix_web::http::header::{AcceptEncoding, ContentEncoding, Encoding, Header};
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse};
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::problem::Problem;
 
@@ -10,6 +14,9 @@ use super::problem::Problem;
 #[folder = "../pwa/dist"]
 #[allow_missing = true]
 struct Files;
+
+/// What the build makes of a file, smallest first.
+const ENCODINGS: [ContentEncoding; 2] = [ContentEncoding::Brotli, ContentEncoding::Gzip];
 
 /// Answers any path outside `/api` and `/docs`: a file of the app, or the app's page.
 pub async fn serve(request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -23,8 +30,10 @@ pub async fn serve(request: HttpRequest) -> Result<HttpResponse, Problem> {
             .content_type("text/html; charset=utf-8")
             .body(NOT_BUILT));
     }
-    match Files::get(path).map(|file| (path, file)) {
-        Some((path, file)) => Ok(answer(&request, path, file)),
+    // The compressed ones have no address of their own.
+    let is_compressed = ENCODINGS.into_iter().any(|encoding| path.ends_with(suffix(encoding)));
+    match Files::get(path).filter(|_| !is_compressed) {
+        Some(file) => Ok(answer(&request, path, file)),
         // A page of the app, which finds its way by itself; a missing file is missing.
         None if !path.rsplit('/').next().is_some_and(|name| name.contains('.')) => {
             let page = Files::get("index.html").ok_or_else(|| Problem::not_found("The app has no page."))?;
@@ -34,13 +43,21 @@ pub async fn serve(request: HttpRequest) -> Result<HttpResponse, Problem> {
     }
 }
 
-fn answer(request: &HttpRequest, path: &str, file: rust_embed::EmbeddedFile) -> HttpResponse {
-    let tag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
+fn answer(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse {
+    let digest = hex(&file.metadata.sha256_hash()[..16]);
+    let compressed = |encoding| Some((encoding, Files::get(&format!("{path}{}", suffix(encoding)))?));
+    let (encoding, sent) = ENCODINGS
+        .into_iter()
+        .filter(|encoding| accepts(request, *encoding))
+        .find_map(compressed)
+        .unwrap_or((ContentEncoding::Identity, file.clone()));
+    // Other bytes, another tag.
+    let tag = format!("\"{digest}{}\"", suffix(encoding).replace('.', "-"));
     // Files under assets/ carry their digest in their name; everything else must be asked for again.
     let caching =
         if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|value| {
-        // Compression marks a tag as weak.
+        // What is compressed on the way gets a weak tag.
         value
             .to_str()
             .is_ok_and(|value| value.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
@@ -49,15 +66,34 @@ fn answer(request: &HttpRequest, path: &str, file: rust_embed::EmbeddedFile) -> 
     response
         .insert_header((header::ETAG, tag))
         .insert_header((header::CACHE_CONTROL, caching))
+        .insert_header((header::VARY, "accept-encoding"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     if known {
         return response.finish();
+    }
+    if encoding != ContentEncoding::Identity {
+        response.insert_header(encoding);
     }
     let media_type = match file.metadata.mimetype() {
         text if text.starts_with("text/") => format!("{text}; charset=utf-8"),
         other => other.to_owned(),
     };
-    response.content_type(media_type).body(file.data.into_owned())
+    response.content_type(media_type).body(sent.data.into_owned())
+}
+
+/// Whether the request names this encoding, as browsers do.
+fn accepts(request: &HttpRequest, encoding: ContentEncoding) -> bool {
+    let encoding = Encoding::Known(encoding);
+    AcceptEncoding::parse(request)
+        .is_ok_and(|accepted| accepted.negotiate([&encoding].into_iter()).as_ref() == Some(&encoding))
+}
+
+const fn suffix(encoding: ContentEncoding) -> &'static str {
+    match encoding {
+        ContentEncoding::Brotli => ".br",
+        ContentEncoding::Gzip => ".gz",
+        _ => "",
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -14,19 +14,43 @@ use super::problem::Problem;
 /// How long a body may take to arrive, on whatever network a hall has.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A body as it came.
+pub(super) struct Received {
+    bytes: Bytes,
+    is_gzip: bool,
+}
+
 /// Reads the body, at most `limit` bytes of it, and unpacks it if it is gzip; unpacked it may have `limit`
 /// bytes, too.
 pub(super) async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+    receive(request, payload, limit).await?.unpack(limit)
+}
+
+/// Reads the body, at most `limit` bytes of it.
+pub(super) async fn receive(
+    request: &HttpRequest,
+    payload: Payload,
+    limit: usize,
+) -> Result<Received, Problem> {
     let encoding = request.headers().get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
-    let body = tokio::time::timeout(ARRIVAL_TIMEOUT, collect(payload, limit))
+    let is_gzip = match encoding {
+        None | Some("" | "identity") => false,
+        Some("gzip") => true,
+        Some(_) => {
+            let detail = "Send the body as it is, or with Content-Encoding: gzip.";
+            return Err(Problem::unsupported_encoding(detail));
+        }
+    };
+    let bytes = tokio::time::timeout(ARRIVAL_TIMEOUT, collect(payload, limit))
         .await
         .map_err(|_| Problem::too_slow())??;
-    match encoding {
-        None | Some("" | "identity") => Ok(body),
-        Some("gzip") => gunzip(&body, limit),
-        Some(_) => {
-            Err(Problem::unsupported_encoding("Send the body as it is, or with Content-Encoding: gzip."))
-        }
+    Ok(Received { bytes, is_gzip })
+}
+
+impl Received {
+    /// The body, unpacked; at most `limit` bytes.
+    pub(super) fn unpack(self, limit: usize) -> Result<Bytes, Problem> {
+        if self.is_gzip { gunzip(&self.bytes, limit) } else { Ok(self.bytes) }
     }
 }
 
@@ -53,5 +77,5 @@ fn gunzip(packed: &[u8], limit: usize) -> Result<Bytes, Problem> {
 }
 
 fn over(limit: usize) -> Problem {
-    Problem::too_large(format!("A body has at most {limit} bytes. Send fewer entries at once."))
+    Problem::too_large(format!("A body has at most {limit} bytes, unpacked. Send less at once."))
 }

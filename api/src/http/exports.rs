@@ -88,7 +88,9 @@ async fn answer(kind: ExportKind, query: &ExportQuery, context: &Context) -> Res
     let head = event_store::head(pool).await?.position;
     context.projections.wake();
     projections::wait_for(pool, kind.projection(), head, CATCH_UP_TIMEOUT).await?;
-    let chunks = projections::export::csv(pool.clone(), Export { kind, campaign }).await?;
+    let campaigns = context.store.refreshed_campaigns().await?;
+    let export = Export { kind, campaign };
+    let chunks = projections::export::csv(pool.clone(), export, campaigns.as_ref()).await?;
     let chunks = chunks.inspect_err(|error| tracing::error!(%error, "an export was cut"));
     let file = format!("attachment; filename=\"{}.csv\"", kind.as_str());
     Ok(HttpResponse::Ok()

@@ -1,8 +1,10 @@
 //! The routes. Each module is one resource: parse, ask, answer.
 
 pub mod app;
+pub mod backups;
 mod body;
 pub mod campaigns;
+pub mod check_email;
 pub mod exports;
 pub mod health;
 mod log;
@@ -17,6 +19,7 @@ use projections::{Runner, RunnerOptions, Waker};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::backups::erasure;
 use crate::openapi;
 use crate::store::Store;
 
@@ -32,8 +35,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// Starts what works behind the routes: the intake, and the projections, which the caller stops.
+    /// Starts what works behind the routes: the intake, the look-out for campaigns, and the projections, which the
+    /// caller stops.
     pub fn start(store: Store) -> (Self, Runner) {
+        store.keep_campaigns_up();
+        tokio::spawn(erasure::keep_rewriting(store.pool().clone()));
         let runner = Runner::spawn(store.pool().clone(), RunnerOptions::default());
         let waker = runner.waker();
         let queue = Queue::start(store.log().clone(), store.opened_at(), move || waker.wake());
@@ -94,6 +100,11 @@ pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfi
         .service(health::head_health)
         .service(sync::sync_leads)
         .service(campaigns::get_campaign)
+        .service(check_email::check_email)
+        .service(backups::list_backups)
+        .service(backups::put_backup)
+        .service(backups::list_backups_of_device)
+        .service(backups::get_backup)
         .service(exports::export_leads)
         .service(exports::export_contacts);
 }

@@ -4,9 +4,12 @@ use std::fmt;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use event_store::LogError;
 use intake::IntakeError;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::backups::BackupError;
 
 /// What went wrong with a request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -117,6 +120,25 @@ impl From<IntakeError> for Problem {
         Self::unavailable(
             "The log cannot be written now. Keep the entries and send them again; that is harmless.",
         )
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        tracing::error!(%error, "the log cannot be read");
+        Self::unavailable("The database does not answer now. Try again.")
+    }
+}
+
+impl From<BackupError> for Problem {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Database(error) => error.into(),
+            BackupError::Unreadable(error) => {
+                tracing::error!(%error, "a backup cannot be used");
+                Self::unavailable("This backup is damaged. Take another version.")
+            }
+        }
     }
 }
 

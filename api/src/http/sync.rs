@@ -88,10 +88,11 @@ pub(crate) async fn sync_leads(
     let sync = parse(&body)?;
     // Before anything else: what it covers has its verdicts in the log already.
     let relay = context.relay_progress();
+    let campaigns = context.store.campaigns();
     let answer = intake::answer(
         context.store.log(),
         &context.queue,
-        context.store.campaigns(),
+        campaigns.as_ref(),
         context.store.identity(),
         &relay,
         Timestamp::new(OffsetDateTime::now_utc()),

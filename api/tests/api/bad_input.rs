@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::server::{Answer, Server, lead, lead_with};
 
-fn assert_problem(answer: &Answer, status: u16, kind: &str) {
+pub(crate) fn assert_problem(answer: &Answer, status: u16, kind: &str) {
     let body = String::from_utf8_lossy(&answer.body);
     assert_eq!((answer.status, answer.content_type.as_str()), (status, "application/problem+json"), "{body}");
     assert_eq!(answer.json()["type"], format!("urn:leadlog:problem:{kind}"), "{body}");
     assert!(answer.json()["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(body: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(body).unwrap();
     gzip.finish().unwrap()

@@ -26,7 +26,8 @@ async fn missing_numbers_are_named_and_silence_is_never_complete() {
     let request = serde_json::from_str(&request).unwrap();
     let now = Timestamp::new(OffsetDateTime::now_utc());
     let (recorder, relay) = (Direct(store.log().clone()), RelayProgress::default());
-    intake::answer(store.log(), &recorder, store.campaigns(), store.identity(), &relay, now, &request)
+    let campaigns = store.campaigns();
+    intake::answer(store.log(), &recorder, campaigns.as_ref(), store.identity(), &relay, now, &request)
         .await
         .unwrap();
     // What an hour and a half does.

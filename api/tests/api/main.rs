@@ -1,14 +1,20 @@
 //! The server as its clients meet it: real HTTP, real PostgreSQL, and for crashes the real program.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod app;
+mod backups;
 mod bad_input;
+mod campaigns;
+mod check_email;
 mod crashes;
 mod devices;
 mod exports;
+mod no_personal_data_in_logs;
 mod office;
 mod openapi;
 mod program;
 mod quarantine;
+mod recovery;
 mod server;
 mod sync;
 mod versions;

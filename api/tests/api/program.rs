@@ -57,14 +57,32 @@ impl Drop for DataDir {
 impl Program {
     /// Starts it and waits until it listens.
     pub(crate) fn serve(data_dir: &Path, listen: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_leadlog"))
-            .args(["serve", "--listen", listen, "--data-dir"])
-            .arg(data_dir)
-            .env_remove("DATABASE_URL")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+        command.args(["serve", "--listen", listen, "--data-dir"]).arg(data_dir).env_remove("DATABASE_URL");
+        Self::start(command)
+    }
+
+    /// Starts it on a database that somebody else runs, and waits until it listens.
+    pub(crate) fn serve_on(database_url: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("DATABASE_URL", database_url);
+        Self::start(command)
+    }
+
+    /// Starts it on its own database, logging all that it can into a file.
+    pub(crate) fn serve_tracing(data_dir: &Path, listen: &str, log: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+        command.args(["serve", "--log", "trace", "--listen", listen, "--data-dir"]).arg(data_dir);
+        command.env_remove("DATABASE_URL");
+        Self::start_logging(command, std::fs::File::create(log).unwrap())
+    }
+
+    fn start(command: Command) -> Self {
+        Self::start_logging(command, Stdio::null())
+    }
+
+    fn start_logging(mut command: Command, log: impl Into<Stdio>) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().expect("it says where it listens").unwrap();
         let address = first.strip_prefix("listening on ").expect("the stable first line").to_owned();

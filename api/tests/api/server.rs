@@ -44,6 +44,11 @@ impl Server {
         Self { address, store, pool, database_url: url, _projections: projections }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> String {
+        self.url("")
+    }
+
     /// Posts a body to the sync route.
     pub(crate) async fn post(&self, body: impl Into<Vec<u8>>) -> Answer {
         self.post_encoded(body, None).await
@@ -56,6 +61,21 @@ impl Server {
             request = request.insert_header(("content-encoding", encoding));
         }
         Answer::read(request.send_body(body.into()).await.unwrap()).await
+    }
+
+    /// Puts a body to a path, with a content encoding.
+    pub(crate) async fn put(&self, path: &str, body: impl Into<Vec<u8>>, encoding: Option<&str>) -> Answer {
+        let mut request = awc::Client::default().put(self.url(path));
+        if let Some(encoding) = encoding {
+            request = request.insert_header(("content-encoding", encoding));
+        }
+        Answer::read(request.send_body(body.into()).await.unwrap()).await
+    }
+
+    /// Gets a path as gzip.
+    pub(crate) async fn get_packed(&self, path: &str) -> Answer {
+        let request = awc::Client::default().get(self.url(path)).insert_header(("accept-encoding", "gzip"));
+        Answer::read(request.send().await.unwrap()).await
     }
 
     /// Gets a path.

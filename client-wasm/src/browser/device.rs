@@ -3,22 +3,25 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use domain::{Campaign, DeviceId, FieldError, SHOOTOUT_2026};
-use js_sys::{Function, Promise, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{StorageManager, VisibilityState};
+use domain::DeviceId;
+use js_sys::{Function, Promise};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::VisibilityState;
 
+use super::backup::LAST_BACKUP;
+use super::campaigns::{CAMPAIGN, Campaigns};
 use super::clock;
 use super::idb::StorageError;
 use super::lock::{Held, SendLock};
 use super::outbox_db::{OutboxDb, PutError};
+use super::pending::{self, PendingForm};
+use super::presence::{self, Lost, OPERATOR};
 use super::reign::{Heard, Reign};
 use super::request::{post, probe};
-use super::save_error::SaveError;
 use super::signals::{News, Signals, Timer};
-use crate::capture::{Capture, campaign_rules};
-use crate::engine::record::{EntryRecord, Records};
+use crate::capture::{Capture, Moment};
+use crate::engine::record::Records;
 use crate::engine::{Config, Engine, Failure, Input, Output, Target};
 
 /// Where entries are sent, after a base URL.
@@ -31,19 +34,25 @@ const HEALTH_ROUTE: &str = "/api/health";
 pub struct Device {
     /// Base URLs of the addresses where stores may answer.
     targets: Vec<String>,
-    campaign: Campaign,
-    device_id: DeviceId,
-    db: OutboxDb,
-    engine: RefCell<Engine>,
+    pub(super) campaigns: Campaigns,
+    pub(super) device_id: DeviceId,
+    pub(super) db: OutboxDb,
+    pub(super) engine: RefCell<Engine>,
     /// What the engine was read from.
-    reign: Reign,
+    pub(super) reign: Reign,
     subscribers: RefCell<Vec<Function>>,
     status: RefCell<Option<String>>,
     /// Resolvers of the promises of those who asked for a sync.
     waiting: RefCell<Vec<Function>>,
-    /// A Save that failed, with its form: whether it reached the disk after all is not known. Saving that
-    /// form again is the same lead, so that it cannot become two.
-    unsettled: RefCell<Option<(String, Capture)>>,
+    /// A Save that failed, with what the person asked for: whether it reached the disk is not known.
+    pub(super) unsettled: RefCell<Option<(String, Capture)>>,
+    /// Who captures.
+    pub(super) operator: RefCell<Option<String>>,
+    /// An installation whose storage is gone.
+    pub(super) lost: RefCell<Option<Lost>>,
+    /// In milliseconds since 1970.
+    pub(super) last_contact_at: Cell<Option<i64>>,
+    pub(super) last_backup_at: Cell<Option<i64>>,
     timer: Timer,
     signals: OnceCell<Signals>,
     send_lock: SendLock,
@@ -52,20 +61,27 @@ pub struct Device {
     handed_on: RefCell<Option<Held>>,
     was_online: Cell<bool>,
     day_start_ms: Cell<i64>,
-    has_asked_to_persist: Cell<bool>,
+    pub(super) has_asked_to_persist: Cell<bool>,
 }
 
 impl Device {
-    /// Opens the outbox of this name and starts the engine, with one target.
+    /// Opens the outbox of this name and starts the engine, with one target. `campaign` is the document that
+    /// ships with the app.
     ///
     /// # Errors
     /// When the browser gives no storage, or this is no page.
-    pub async fn open(base_url: &str, database: &str) -> Result<Rc<Self>, JsValue> {
+    pub async fn open(base_url: &str, database: &str, campaign: &str) -> Result<Rc<Self>, JsValue> {
         let as_js = |error: StorageError| JsValue::from_str(&error.to_string());
-        let campaign = campaign_rules(SHOOTOUT_2026)
-            .ok_or_else(|| JsValue::from_str("this version has a broken campaign"))?;
         let targets = vec![base_url.trim_end_matches('/').to_owned()];
         let (db, device_id) = OutboxDb::open(database).await.map_err(as_js)?;
+        // Without what people chose last, the form is there all the same.
+        let (kept, operator, last_backup_at) = (
+            db.setting(CAMPAIGN).await.unwrap_or_default(),
+            db.setting(OPERATOR).await.unwrap_or_default(),
+            db.setting(LAST_BACKUP).await.unwrap_or_default(),
+        );
+        let campaigns = Campaigns::new(campaign, kept)
+            .ok_or_else(|| JsValue::from_str("this version has a broken campaign"))?;
         let send_lock = SendLock::new(database);
         // A tab that opens while no other sends takes the sending role with the first read.
         let held = send_lock.try_hold().await;
@@ -73,9 +89,13 @@ impl Device {
         let engine = new_engine(&device_id, &targets)?;
         let device = Rc::new_cyclic(|device| Self {
             targets,
-            campaign,
+            campaigns,
             engine: RefCell::new(engine),
             reign: Reign::new(epoch, held.is_some()),
+            operator: RefCell::new(operator.and_then(|json| presence::operator_of(&json))),
+            lost: RefCell::new(presence::lost_before(device_id.as_str())),
+            last_contact_at: Cell::new(None),
+            last_backup_at: Cell::new(last_backup_at.and_then(|at| at.parse().ok())),
             device_id,
             db,
             subscribers: RefCell::default(),
@@ -93,54 +113,45 @@ impl Device {
         let signals = Signals::listen(&Rc::downgrade(&device), database)?;
         // Nothing else sets it.
         let _ = device.signals.set(signals);
+        let watching = Rc::downgrade(&device);
+        device.send_lock.watch(move || {
+            if let Some(device) = watching.upgrade() {
+                device.sender_is_gone();
+            }
+        });
+        device.send_lock.tell_role(held.is_some());
         device.look_around();
         device.announce();
         *device.handed_on.borrow_mut() = held;
         device.tell(Input::Opened(records));
         device.handed_on.take();
+        spawn_local(Rc::clone(&device).take_over_pending());
+        device.look_for_campaign();
         Ok(device)
     }
 
-    /// The campaign that the form shows.
-    pub const fn campaign(&self) -> &Campaign {
-        &self.campaign
+    /// Takes in the forms that were saved while this library could not start. What fails is tried at the
+    /// next start: they stay where they are.
+    async fn take_over_pending(self: Rc<Self>) {
+        let make = |form: &PendingForm| self.pending_capture(form);
+        if let Ok((entries, _)) = pending::take_over(&self.db, make).await
+            && !entries.is_empty()
+        {
+            let records = Records { entries, ..Records::default() };
+            self.tell_tabs(News { epoch: None, records: records.clone() });
+            self.tell(Input::Restored(records));
+        }
     }
 
-    /// Every rule that what was typed breaks.
-    pub fn check(&self, form_json: &str) -> Vec<FieldError> {
-        Capture::check(&self.campaign, form_json)
-    }
-
-    /// Saves a lead. Resolves when it is durable; never waits for the network or for the engine.
-    ///
-    /// # Errors
-    /// [`SaveError`]; the text must stay in the form. After [`SaveError::Invalid`] nothing was stored; after
-    /// [`SaveError::Storage`] that is not known, and saving the same form again is the same lead.
-    pub async fn save(self: &Rc<Self>, form_json: &str) -> Result<EntryRecord, SaveError> {
-        let moment = clock::moment();
-        let failed = self.unsettled.take().filter(|(form, _)| form == form_json);
-        let capture = match failed {
-            Some((_, capture)) => capture,
-            None => {
-                let client_id =
-                    clock::new_client_id(moment.unix_ms).map_err(|error| StorageError::from_js(&error))?;
-                Capture::new(&self.campaign, form_json, client_id, self.device_id.clone(), moment)
-                    .map_err(SaveError::Invalid)?
-            }
-        };
-        let record = match self.db.save(&capture, moment.unix_ms).await {
-            Ok(record) => record,
-            Err(error) => {
-                *self.unsettled.borrow_mut() = Some((form_json.to_owned(), capture));
-                return Err(error.into());
-            }
-        };
-        let records = Records { entries: vec![record.clone()], ..Records::default() };
-        self.tell_tabs(News { epoch: None, records });
-        self.look_around();
-        self.tell(Input::Saved(record.clone()));
-        self.ask_to_persist();
-        Ok(record)
+    pub(super) fn pending_capture(&self, pending: &PendingForm) -> Option<Capture> {
+        let moment = Moment { unix_ms: pending.saved_at, offset_minutes: pending.offset_minutes };
+        let device_id = self.device_id.clone();
+        self.campaigns
+            .judging(&pending.form, |campaign| {
+                Capture::unchecked(campaign, &pending.form, pending.client_id, device_id, moment)
+            })
+            .flatten()
+            .map(|capture| capture.by(pending.operator.clone()))
     }
 
     /// Synchronises because a person asked. The promise resolves with the summary of the run as JSON.
@@ -169,8 +180,16 @@ impl Device {
         }
     }
 
+    /// Another tab had the sending role, and is no more: this one tries for it.
+    fn sender_is_gone(self: &Rc<Self>) {
+        self.reign.other_is_gone();
+        self.look_around();
+        self.tell(Input::Visible);
+    }
+
     pub(crate) fn tick(self: &Rc<Self>) {
         self.tell(Input::Tick);
+        self.look_for_campaign();
     }
 
     pub(crate) fn visibility_changed(self: &Rc<Self>) {
@@ -178,6 +197,7 @@ impl Device {
         if document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible) {
             self.look_around();
             self.tell(Input::Visible);
+            self.look_for_campaign();
         }
     }
 
@@ -194,7 +214,10 @@ impl Device {
     }
 
     /// A fact for the engine; kept for the next one, while that is being read.
-    fn tell(self: &Rc<Self>, input: Input) {
+    pub(super) fn tell(self: &Rc<Self>, input: Input) {
+        if matches!(input, Input::Response { .. } | Input::HealthAnswered { .. }) {
+            self.heard_of_a_store();
+        }
         let Some(input) = self.reign.keep_while_reading(input) else { return };
         let mut outputs = Vec::new();
         {
@@ -210,7 +233,7 @@ impl Device {
     }
 
     /// What came of a wish; not for an engine that never wished it.
-    fn tell_outcome(self: &Rc<Self>, reign: u64, input: Input) {
+    pub(super) fn tell_outcome(self: &Rc<Self>, reign: u64, input: Input) {
         if self.reign.is(reign) {
             self.tell(input);
         }
@@ -237,8 +260,7 @@ impl Device {
                 };
                 device.tell_outcome(reign, heard);
             }),
-            // Not wished for: `Config::makes_backups` is off, because no route takes them yet.
-            Output::Backup { request_id, .. } => self.tell(Input::BackupFailed { request_id }),
+            Output::Backup { request_id, target } => spawn_local(device.back_up(reign, request_id, target)),
             Output::WakeAt(at_ms) => self.timer.set(at_ms),
             Output::Show(status) => self.show(&status.to_json()),
             Output::Done(summary) => {
@@ -251,7 +273,12 @@ impl Device {
         }
     }
 
-    fn url(&self, target: Target, route: &str) -> String {
+    /// Where the app's own store is.
+    pub(super) fn base_url(&self) -> &str {
+        self.targets.first().map_or("", String::as_str)
+    }
+
+    pub(super) fn url(&self, target: Target, route: &str) -> String {
         let mut url = self.targets.get(usize::from(target)).cloned().unwrap_or_default();
         url.push_str(route);
         url
@@ -328,6 +355,9 @@ impl Device {
             (Ok((records, epoch)), Ok(engine)) => {
                 *self.engine.borrow_mut() = engine;
                 let kept = self.reign.read(epoch, takes_over);
+                if takes_over {
+                    self.send_lock.tell_role(true);
+                }
                 if !self.was_online.get() {
                     self.tell(Input::WentOffline);
                 }
@@ -354,27 +384,9 @@ impl Device {
         }
     }
 
-    fn tell_tabs(&self, news: News) {
+    pub(super) fn tell_tabs(&self, news: News) {
         if let Some(signals) = self.signals.get() {
             signals.tell_tabs(&news);
-        }
-    }
-
-    /// Asks the browser not to evict the outbox. Once, at the first save: browsers judge by use.
-    fn ask_to_persist(&self) {
-        if self.has_asked_to_persist.replace(true) {
-            return;
-        }
-        let Ok(window) = clock::window() else { return };
-        // WebKitGTK has no `navigator.storage`.
-        let Ok(storage) = Reflect::get(&window.navigator(), &"storage".into()) else { return };
-        if !storage.is_object() {
-            return;
-        }
-        if let Ok(asked) = storage.unchecked_into::<StorageManager>().persist() {
-            spawn_local(async {
-                let _ = JsFuture::from(asked).await;
-            });
         }
     }
 }
@@ -384,6 +396,6 @@ fn new_engine(device_id: &DeviceId, targets: &[String]) -> Result<Engine, JsValu
         device_id: device_id.clone(),
         seed: u64::from_le_bytes(clock::random()?),
         targets: u8::try_from(targets.len()).unwrap_or(u8::MAX),
-        makes_backups: false,
+        makes_backups: true,
     }))
 }

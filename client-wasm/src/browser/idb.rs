@@ -3,19 +3,33 @@
 //! - a transaction whose guard is dropped is aborted, so an early return writes nothing;
 //! - nothing but its own requests is awaited inside a transaction, or the browser would commit it;
 //! - writes are strictly durable: `complete` fires after the disk has flushed;
-//! - a connection that the browser closed is noticed, and opened again once.
+//! - a connection that the browser closed is noticed, and opened again once;
+//! - nothing is waited for without an end: a disk that does not answer is an error like another;
+//! - a database that a later version of the app has changed is opened as it is, because this version must go
+//!   on saving until the person reloads.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 
-use js_sys::{Array, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{
     DomException, IdbDatabase, IdbFactory, IdbObjectStore, IdbOpenDbRequest, IdbRequest, IdbTransaction,
 };
 
 use super::clock::window;
+
+/// How long one answer of the disk may take, in milliseconds. Long, because a read of many records on a slow
+/// device is no fault.
+const ANSWER_TIMEOUT_MS: i32 = 30_000;
+
+/// How long opening may take, in milliseconds. It takes for ever where another tab keeps an older version open
+/// and is frozen.
+const OPEN_TIMEOUT_MS: i32 = 8_000;
 
 /// Why the disk could not be used. Says what failed; the name is that of the browser's `DOMException`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +51,22 @@ pub enum StorageError {
     /// A record was written but could not be read back.
     #[error("record {0} was written but cannot be read back; reload the page and check the queue")]
     NotReadBack(u64),
+    /// The disk has not answered. What was to be written may still be written later.
+    #[error("the database does not answer; close other tabs of this app, and reload the page")]
+    TimedOut,
 }
 
 impl StorageError {
+    /// What the screen chooses its words by.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Full(_) => "quota",
+            Self::Open(_) | Self::Closed(_) => "closed",
+            Self::TimedOut => "timeout",
+            Self::Refused(_) | Self::NotReadBack(_) => "other",
+        }
+    }
+
     /// From what a call threw or an event carried.
     pub(crate) fn from_js(error: &JsValue) -> Self {
         let (name, message) = match error.dyn_ref::<DomException>() {
@@ -49,9 +76,9 @@ impl StorageError {
         let text = format!("{name}: {message}");
         match name.as_str() {
             "QuotaExceededError" => Self::Full(text),
-            // `UnknownError` is WebKit's after its storage process has died. Another try on a fresh
-            // connection does no harm.
-            "InvalidStateError" | "UnknownError" => Self::Closed(text),
+            // `UnknownError` is WebKit's after its storage process has died, `AbortError` what happens to
+            // requests when the browser gives a transaction up. Another try on a fresh connection does no harm.
+            "InvalidStateError" | "UnknownError" | "AbortError" => Self::Closed(text),
             _ => Self::Refused(text),
         }
     }
@@ -79,7 +106,7 @@ pub(crate) struct Connection {
     name: String,
     version: u32,
     upgrade: Upgrade,
-    handle: RefCell<Option<Rc<Handle>>>,
+    handle: Rc<RefCell<Option<Rc<Handle>>>>,
 }
 
 /// One open connection. Dropping it closes it.
@@ -106,6 +133,14 @@ impl Handle {
         database.set_onclose(Some(on_close.as_ref().unchecked_ref()));
         Self { database, is_closed, on_version_change, on_close }
     }
+
+    /// What fails because the connection is gone, or hangs, is tried on a fresh one the next time.
+    fn failed(&self, error: StorageError) -> StorageError {
+        if matches!(error, StorageError::Closed(_) | StorageError::TimedOut) {
+            self.is_closed.set(true);
+        }
+        error
+    }
 }
 
 impl Drop for Handle {
@@ -119,18 +154,14 @@ impl Drop for Handle {
 
 impl Connection {
     pub(crate) fn new(name: &str, version: u32, upgrade: Upgrade) -> Self {
-        Self { name: name.to_owned(), version, upgrade, handle: RefCell::new(None) }
+        Self { name: name.to_owned(), version, upgrade, handle: Rc::default() }
     }
 
     /// Begins a transaction. A connection that is found closed is opened again, once.
     pub(crate) async fn begin(&self, stores: &[&str], mode: Mode) -> Result<Transaction, StorageError> {
         let handle = self.handle().await?;
-        match Transaction::begin(&handle.database, stores, mode) {
-            Err(StorageError::Closed(_)) => {
-                self.forget();
-                let handle = self.handle().await?;
-                Transaction::begin(&handle.database, stores, mode)
-            }
+        match Transaction::begin(handle, stores, mode) {
+            Err(StorageError::Closed(_)) => Transaction::begin(self.handle().await?, stores, mode),
             begun => begun,
         }
     }
@@ -141,40 +172,67 @@ impl Connection {
     }
 
     async fn handle(&self) -> Result<Rc<Handle>, StorageError> {
-        let open = self.handle.borrow().clone().filter(|handle| !handle.is_closed.get());
-        if let Some(handle) = open {
+        if let Some(handle) = self.open_handle() {
             return Ok(handle);
         }
-        let database = self.open().await.map_err(|error| match StorageError::from_js(&error) {
-            StorageError::Full(text) => StorageError::Full(text),
+        // A task of its own: whoever waits may give up, but an upgrade that has begun is carried out, and a
+        // connection that opens late is used or closed, never left to stand in another tab's way.
+        let (name, version, upgrade) = (self.name.clone(), self.version, self.upgrade);
+        let place = Rc::clone(&self.handle);
+        let opening = future_to_promise(async move {
+            let handle = Rc::new(Handle::new(open(&name, version, upgrade).await?));
+            let mut place = place.borrow_mut();
+            if place.as_ref().is_none_or(|known| known.is_closed.get()) {
+                *place = Some(handle);
+            }
+            Ok(JsValue::UNDEFINED)
+        });
+        let opened = within(OPEN_TIMEOUT_MS, async {
+            JsFuture::from(opening).await.map_err(|error| StorageError::from_js(&error))
+        });
+        opened.await.map_err(|error| match error {
             StorageError::Closed(text) | StorageError::Refused(text) => StorageError::Open(text),
             other => other,
         })?;
-        let handle = Rc::new(Handle::new(database));
-        *self.handle.borrow_mut() = Some(Rc::clone(&handle));
-        Ok(handle)
+        self.open_handle().ok_or_else(|| StorageError::Closed(String::new()))
     }
 
-    async fn open(&self) -> Result<IdbDatabase, JsValue> {
-        let factory: IdbFactory =
-            window()?.indexed_db()?.ok_or_else(|| JsValue::from_str("this browser has no IndexedDB"))?;
-        let opening: IdbOpenDbRequest = factory.open_with_u32(&self.name, self.version)?;
-        let upgrade = self.upgrade;
-        let request = opening.clone();
-        // An error thrown in here aborts the upgrade, and the database stays as it was.
-        let on_upgrade = Closure::<dyn FnMut(_) -> _>::new(
-            move |event: web_sys::IdbVersionChangeEvent| -> Result<(), JsValue> {
-                let database: IdbDatabase = request.result()?.unchecked_into();
-                // Old versions are small whole numbers.
-                upgrade(&database, event.old_version() as u32)
-            },
-        );
-        opening.set_onupgradeneeded(Some(as_function(&on_upgrade)));
-        // `blocked` needs no handler: every page of this app closes on `versionchange`, then it goes on.
-        let opened = outcome(&opening).await;
-        opening.set_onupgradeneeded(None);
-        opened.map(JsCast::unchecked_into)
+    fn open_handle(&self) -> Option<Rc<Handle>> {
+        self.handle.borrow().clone().filter(|handle| !handle.is_closed.get())
     }
+}
+
+async fn open(name: &str, version: u32, upgrade: Upgrade) -> Result<IdbDatabase, JsValue> {
+    let factory: IdbFactory =
+        window()?.indexed_db()?.ok_or_else(|| JsValue::from_str("this browser has no IndexedDB"))?;
+    let opened = finish_opening(&factory.open_with_u32(name, version)?, upgrade).await;
+    match opened {
+        // A later version of the app has changed it. It only ever adds.
+        Err(error) if is_named(&error, "VersionError") => finish_opening(&factory.open(name)?, upgrade).await,
+        opened => opened,
+    }
+}
+
+async fn finish_opening(opening: &IdbOpenDbRequest, upgrade: Upgrade) -> Result<IdbDatabase, JsValue> {
+    let request = opening.clone();
+    // An error thrown in here aborts the upgrade, and the database stays as it was. So does a crash; the next
+    // opening begins the upgrade again.
+    let on_upgrade = Closure::<dyn FnMut(_) -> _>::new(
+        move |event: web_sys::IdbVersionChangeEvent| -> Result<(), JsValue> {
+            let database: IdbDatabase = request.result()?.unchecked_into();
+            // Old versions are small whole numbers.
+            upgrade(&database, event.old_version() as u32)
+        },
+    );
+    opening.set_onupgradeneeded(Some(as_function(&on_upgrade)));
+    // `blocked` needs no handler: every page of this app closes on `versionchange`, then it goes on.
+    let opened = outcome(opening).await;
+    opening.set_onupgradeneeded(None);
+    opened.map(JsCast::unchecked_into)
+}
+
+fn is_named(error: &JsValue, name: &str) -> bool {
+    error.dyn_ref::<DomException>().is_some_and(|exception| exception.name() == name)
 }
 
 fn as_function<T: ?Sized>(closure: &Closure<T>) -> &js_sys::Function {
@@ -191,13 +249,14 @@ pub(crate) enum Mode {
 
 /// A transaction that is aborted unless it is [committed](Transaction::commit).
 pub(crate) struct Transaction {
+    handle: Rc<Handle>,
     inner: IdbTransaction,
     finished: Promise,
     is_finished: bool,
 }
 
 impl Transaction {
-    fn begin(database: &IdbDatabase, stores: &[&str], mode: Mode) -> Result<Self, StorageError> {
+    fn begin(handle: Rc<Handle>, stores: &[&str], mode: Mode) -> Result<Self, StorageError> {
         let names: Array = stores.iter().map(|name| JsValue::from_str(name)).collect();
         let options = Object::new();
         let mode = match mode {
@@ -208,16 +267,17 @@ impl Transaction {
                 "readwrite"
             }
         };
-        let inner = database
+        let inner = handle
+            .database
             .unchecked_ref::<DurableDatabase>()
             .transaction_with_options(&names, mode, &options)
-            .map_err(|error| StorageError::from_js(&error))?;
+            .map_err(|error| handle.failed(StorageError::from_js(&error)))?;
         // Listen before anything can happen. It never rejects: nobody may be waiting when a guard is dropped.
         let finished = Promise::new(&mut |resolve, _| {
             inner.set_oncomplete(Some(&resolve));
             inner.set_onabort(Some(&resolve));
         });
-        Ok(Self { inner, finished, is_finished: false })
+        Ok(Self { handle, inner, finished, is_finished: false })
     }
 
     pub(crate) fn store(&self, name: &str) -> Result<IdbObjectStore, StorageError> {
@@ -226,21 +286,33 @@ impl Transaction {
 
     /// Waits for a request of this transaction.
     pub(crate) async fn run(&self, request: Result<IdbRequest, JsValue>) -> Result<JsValue, StorageError> {
-        let request = request.map_err(|error| StorageError::from_js(&error))?;
-        outcome(&request).await.map_err(|error| StorageError::from_js(&error))
+        let answer = async {
+            let answer = match request {
+                Ok(request) => outcome(&request).await,
+                Err(error) => Err(error),
+            };
+            // Where the whole transaction has failed, it says why; its requests only say that it has.
+            answer
+                .map_err(|error| self.inner.error().map_or(error, Into::into))
+                .map_err(|error| StorageError::from_js(&error))
+        };
+        within(ANSWER_TIMEOUT_MS, answer).await.map_err(|error| self.handle.failed(error))
     }
 
     /// Waits until everything is written.
     pub(crate) async fn commit(mut self) -> Result<(), StorageError> {
         self.is_finished = true;
-        if fired(&self.finished).await == "complete" {
-            return Ok(());
-        }
-        // Without an error object the browser itself gave up: the connection is lost.
-        Err(self.inner.error().map_or_else(
-            || StorageError::Closed("AbortError".to_owned()),
-            |error| StorageError::from_js(&error),
-        ))
+        let written = async {
+            if fired(&self.finished).await == "complete" {
+                return Ok(());
+            }
+            // Without an error object the browser itself gave up: the connection is lost.
+            Err(self.inner.error().map_or_else(
+                || StorageError::Closed("AbortError".to_owned()),
+                |error| StorageError::from_js(&error),
+            ))
+        };
+        within(ANSWER_TIMEOUT_MS, written).await.map_err(|error| self.handle.failed(error))
     }
 }
 
@@ -275,4 +347,53 @@ async fn fired(promise: &Promise) -> String {
         .ok()
         .and_then(|event| event.dyn_into::<web_sys::Event>().ok())
         .map_or_else(String::new, |event| event.type_())
+}
+
+/// What comes of this work, unless it takes longer. Then it is dropped: a transaction in it is aborted, if it
+/// is not being committed yet.
+pub(crate) async fn within<T>(
+    timeout_ms: i32,
+    work: impl Future<Output = Result<T, StorageError>>,
+) -> Result<T, StorageError> {
+    let mut work = pin!(work);
+    let alarm = Alarm::set(timeout_ms);
+    let mut rings = JsFuture::from(alarm.rings.clone());
+    poll_fn(move |context| match work.as_mut().poll(context) {
+        Poll::Pending => Pin::new(&mut rings).poll(context).map(|_| Err(StorageError::TimedOut)),
+        done => done,
+    })
+    .await
+}
+
+/// Rings once, unless it is dropped before.
+struct Alarm {
+    rings: Promise,
+    ring: Option<Function>,
+    timer: Option<i32>,
+}
+
+impl Alarm {
+    fn set(timeout_ms: i32) -> Self {
+        let (mut ring, mut timer) = (None, None);
+        let rings = Promise::new(&mut |resolve, _| {
+            let set = window().and_then(|it| {
+                it.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, timeout_ms)
+            });
+            timer = set.ok();
+            ring = Some(resolve);
+        });
+        Self { rings, ring, timer }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let (Some(timer), Ok(window)) = (self.timer, window()) {
+            window.clear_timeout_with_handle(timer);
+        }
+        // Who waits for a promise that is never settled stays in memory.
+        if let Some(ring) = &self.ring {
+            let _ = ring.call0(&JsValue::UNDEFINED);
+        }
+    }
 }

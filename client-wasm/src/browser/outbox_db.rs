@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | `entries` | `key` | [`EntryRecord`], unique by lead and version, and by installation and number | once; later only to remove personal data |
 //! | `marks` | `key` | `Mark`: what stores have said | by the engine |
-//! | `meta` | name | `installation`: device id and next numbers; `stores`: `Stores`; `epoch`: a number | |
+//! | `meta` | name | `installation`: device id and next numbers; `stores`: `Stores`; `epoch`: a number; `setting/…`: text | |
 //!
 //! **The epoch** guards what the engine writes. Several tabs share this database, and one that was frozen for
 //! an hour must not write back receipts that another has voided since. A tab that begins to send counts the
@@ -13,16 +13,19 @@
 //! names none: nothing keeps a person from saving.
 
 use domain::{ClientId, DeviceId};
-use js_sys::{Array, JSON};
+use js_sys::{Array, JSON, Math, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{IdbDatabase, IdbIndexParameters, IdbKeyRange, IdbObjectStoreParameters};
+use web_sys::{
+    IdbCursorDirection, IdbDatabase, IdbIndex, IdbIndexParameters, IdbKeyRange, IdbObjectStore,
+    IdbObjectStoreParameters,
+};
 
 use super::clock;
-use super::idb::{Connection, Mode, StorageError, Transaction};
+use super::idb::{Connection, Mode, StorageError, Transaction, within};
 use crate::capture::Capture;
 use crate::engine::record::{EntryRecord, RECORD_VERSION, Records};
 use crate::engine::stored;
-use crate::json::{self, Fields, Object};
+use crate::json::{self, Fields, Object, writer};
 
 /// The database of the app.
 pub const DATABASE_NAME: &str = "leadlog-outbox";
@@ -40,10 +43,16 @@ const EPOCH: &str = "epoch";
 /// Records read at once. Bounds the memory of a read, not of the outbox.
 const MAX_RECORDS_PER_READ: u32 = 500;
 
+/// Records restored in one transaction. A Save waits for no more than that.
+const MAX_RECORDS_PER_RESTORE: usize = 200;
+
+/// How long a Save may take before the person is told that the disk does not answer, in milliseconds.
+const SAVE_TIMEOUT_MS: i32 = 8_000;
+
 /// Who this installation is, and how far its numbers have got.
-#[derive(Debug, Clone)]
 struct Installation {
-    v: u32,
+    /// The record as it stands on the disk, with whatever a later version of the app has put there.
+    record: JsValue,
     device_id: DeviceId,
     next_device_seq: u64,
     next_key: u64,
@@ -63,6 +72,7 @@ pub enum PutError {
 /// The outbox on disk.
 pub struct OutboxDb {
     connection: Connection,
+    is_fresh: bool,
 }
 
 impl OutboxDb {
@@ -71,35 +81,66 @@ impl OutboxDb {
     /// # Errors
     /// When the browser gives no storage.
     pub async fn open(name: &str) -> Result<(Self, DeviceId), StorageError> {
-        let db = Self { connection: Connection::new(name, SCHEMA_VERSION, upgrade) };
-        let transaction = db.connection.begin(&[META], Mode::Write).await?;
-        let installation = installation(&transaction).await?;
-        put_meta(&transaction, INSTALLATION, object(&installation.write())?).await?;
-        transaction.commit().await?;
+        let mut db = Self { connection: Connection::new(name, SCHEMA_VERSION, upgrade), is_fresh: false };
+        let installation = match db.known_or_new().await {
+            Err(StorageError::Closed(_)) => db.known_or_new().await?,
+            installation => installation?,
+        };
         Ok((db, installation.device_id))
+    }
+
+    /// Writes nothing where nothing is to be written: a full disk must not keep the app from starting.
+    async fn known_or_new(&mut self) -> Result<Installation, StorageError> {
+        let transaction = self.connection.begin(&[META], Mode::Read).await?;
+        let found = transaction.run(transaction.store(META)?.get(&INSTALLATION.into())).await?;
+        if let Some(known) = Installation::read(&found) {
+            return Ok(known);
+        }
+        drop(transaction);
+        let transaction = self.connection.begin(&[ENTRIES, META], Mode::Write).await?;
+        let installation = installation(&transaction, false).await?;
+        self.is_fresh = installation.next_key == 1;
+        installation.put(&transaction).await?;
+        transaction.commit().await?;
+        Ok(installation)
+    }
+
+    /// Whether there was nothing here before this was opened.
+    pub const fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
     /// Writes an entry under the next sequence number. Resolves when it is on the disk *and* a read finds
     /// it (CAP-2, invariant 1).
     ///
     /// # Errors
-    /// When it could not be written, or not be read back: whether it is on the disk is then not known. Saving the
-    /// same capture again is harmless.
+    /// When it could not be written, or not be read back, or the disk has not answered in time: whether it is on
+    /// the disk is then not known, and may change. Saving the same capture again is harmless.
     pub async fn save(&self, capture: &Capture, saved_at: i64) -> Result<EntryRecord, StorageError> {
-        let saved = match self.write(capture, saved_at).await {
+        let saved = within(SAVE_TIMEOUT_MS, self.write_and_read_back(capture, saved_at)).await;
+        if saved == Err(StorageError::TimedOut) {
+            self.connection.forget();
+        }
+        saved
+    }
+
+    async fn write_and_read_back(
+        &self,
+        capture: &Capture,
+        saved_at: i64,
+    ) -> Result<EntryRecord, StorageError> {
+        let saved = match self.write(capture, saved_at, false).await {
             // The browser has closed the connection under us: once more on a fresh one. If the first
             // attempt did reach the disk, the second finds it.
-            Err(StorageError::Closed(_)) => {
-                self.connection.forget();
-                self.write(capture, saved_at).await?
+            Err(StorageError::Closed(_)) => self.write(capture, saved_at, false).await?,
+            // A number was used already, whoever did it.
+            Err(StorageError::Refused(text)) if text.starts_with("ConstraintError") => {
+                self.write(capture, saved_at, true).await?
             }
             written => written?,
         };
         let found = match self.read_entry(saved.key).await {
-            Err(StorageError::Closed(_)) => {
-                self.connection.forget();
-                self.read_entry(saved.key).await?
-            }
+            Err(StorageError::Closed(_)) => self.read_entry(saved.key).await?,
             found => found?,
         };
         if found.as_ref() == Some(&saved) { Ok(saved) } else { Err(StorageError::NotReadBack(saved.key)) }
@@ -111,24 +152,34 @@ impl OutboxDb {
         Ok(read_entry(&transaction.run(found).await?))
     }
 
-    async fn write(&self, capture: &Capture, saved_at: i64) -> Result<EntryRecord, StorageError> {
+    async fn write(
+        &self,
+        capture: &Capture,
+        saved_at: i64,
+        begins_anew: bool,
+    ) -> Result<EntryRecord, StorageError> {
         let transaction = self.connection.begin(&[ENTRIES, META], Mode::Write).await?;
         let entries = transaction.store(ENTRIES)?;
-        let by_lead = entries.index(BY_LEAD).map_err(|error| StorageError::from_js(&error))?;
+        let by_lead = index(&entries, BY_LEAD)?;
         let mut capture = capture.clone();
         loop {
             let lead = lead_key(capture.client_id(), capture.version());
-            let Some(saved) = read_entry(&transaction.run(by_lead.get(&lead)).await?) else { break };
+            let found = transaction.run(by_lead.get(&lead)).await?;
+            if found.is_undefined() {
+                break;
+            }
             // It reached the disk with an earlier try.
-            if saved.entry == capture.to_text(&saved.device_id, saved.device_seq).map_err(unwritable)? {
+            if let Some(saved) = read_entry(&found)
+                && saved.entry == capture.to_text(&saved.device_id, saved.device_seq)
+            {
                 return Ok(saved);
             }
             // Another tab has changed the same lead meanwhile. Both are kept; this one is later.
             capture = capture.with_next_version();
         }
-        let mut installation = installation(&transaction).await?;
+        let mut installation = installation(&transaction, begins_anew).await?;
         let device_seq = installation.next_device_seq;
-        let entry = capture.to_text(&installation.device_id, device_seq).map_err(unwritable)?;
+        let entry = capture.to_text(&installation.device_id, device_seq);
         let record = EntryRecord {
             v: RECORD_VERSION,
             key: installation.next_key,
@@ -143,9 +194,95 @@ impl OutboxDb {
         transaction.run(entries.add(&object(&stored::write_entry(&record))?)).await?;
         installation.next_device_seq = device_seq + 1;
         installation.next_key += 1;
-        put_meta(&transaction, INSTALLATION, object(&installation.write())?).await?;
+        installation.put(&transaction).await?;
         transaction.commit().await?;
         Ok(record)
+    }
+
+    /// Adds entries of any installation, from a backup or a file, as they are but for their keys. What is here
+    /// already, by lead and version or by installation and number, is passed over. Returns what was added, and the
+    /// number of the others.
+    ///
+    /// # Errors
+    /// When the disk refuses; what was added before stays. Doing it again is harmless.
+    pub async fn restore(
+        &self,
+        entries: Vec<EntryRecord>,
+    ) -> Result<(Vec<EntryRecord>, usize), StorageError> {
+        let length = entries.len();
+        let mut added = Vec::new();
+        for some in entries.chunks(MAX_RECORDS_PER_RESTORE) {
+            let before = added.len();
+            if let Err(error) = self.add(some, &mut added).await {
+                added.truncate(before);
+                let StorageError::Closed(_) = error else { return Err(error) };
+                self.add(some, &mut added).await?;
+            }
+        }
+        let known = length - added.len();
+        Ok((added, known))
+    }
+
+    async fn add(&self, records: &[EntryRecord], added: &mut Vec<EntryRecord>) -> Result<(), StorageError> {
+        let transaction = self.connection.begin(&[ENTRIES, META], Mode::Write).await?;
+        let entries = transaction.store(ENTRIES)?;
+        let (by_lead, by_seq) = (index(&entries, BY_LEAD)?, index(&entries, BY_SEQ)?);
+        let mut installation = installation(&transaction, false).await?;
+        for record in records {
+            let same_lead = by_lead.get(&lead_key(record.client_id, record.version));
+            let same_seq = by_seq.get(&pair(record.device_id.as_str(), record.device_seq as f64));
+            if !transaction.run(same_lead).await?.is_undefined()
+                || !transaction.run(same_seq).await?.is_undefined()
+            {
+                continue;
+            }
+            let record = EntryRecord { key: installation.next_key, ..record.clone() };
+            transaction.run(entries.add(&object(&stored::write_entry(&record))?)).await?;
+            installation.next_key += 1;
+            // An older state of this very storage was put back; what was numbered since must not be used again.
+            if record.device_id == installation.device_id {
+                installation.next_device_seq = installation.next_device_seq.max(record.device_seq + 1);
+            }
+            added.push(record);
+        }
+        installation.put(&transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Whether a version of this lead was saved at this moment.
+    pub(crate) async fn is_saved(&self, client_id: ClientId, saved_at: i64) -> Result<bool, StorageError> {
+        let transaction = self.connection.begin(&[ENTRIES], Mode::Read).await?;
+        let by_lead = index(&transaction.store(ENTRIES)?, BY_LEAD)?;
+        for version in 1.. {
+            let found = transaction.run(by_lead.get(&lead_key(client_id, version))).await?;
+            if found.is_undefined() {
+                break;
+            }
+            if read_entry(&found).is_some_and(|saved| saved.saved_at == saved_at) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What was kept under this name.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    pub async fn setting(&self, name: &str) -> Result<Option<String>, StorageError> {
+        let transaction = self.connection.begin(&[META], Mode::Read).await?;
+        let found = transaction.store(META)?.get(&setting_key(name).into());
+        Ok(transaction.run(found).await?.as_string())
+    }
+
+    /// Keeps a text under this name, to the character.
+    ///
+    /// # Errors
+    /// When the disk refuses; the text before stays.
+    pub async fn put_setting(&self, name: &str, value: &str) -> Result<(), StorageError> {
+        let transaction = self.connection.begin(&[META], Mode::Write).await?;
+        put_meta(&transaction, &setting_key(name), value.into()).await?;
+        transaction.commit().await
     }
 
     /// Writes what the engine wishes, in one transaction, if this is still the epoch that it was opened
@@ -154,14 +291,6 @@ impl OutboxDb {
     /// # Errors
     /// When nothing of it was written.
     pub async fn put(&self, records: &Records, epoch: u64) -> Result<(), PutError> {
-        let written = self.write_records(records, epoch).await;
-        if let Err(PutError::Storage(StorageError::Closed(_))) = &written {
-            self.connection.forget();
-        }
-        written
-    }
-
-    async fn write_records(&self, records: &Records, epoch: u64) -> Result<(), PutError> {
         let transaction = self.connection.begin(&[ENTRIES, MARKS, META], Mode::Write).await?;
         if epoch_of(&transaction).await? != epoch {
             return Err(PutError::Overtaken);
@@ -182,6 +311,21 @@ impl OutboxDb {
         Ok(transaction.commit().await?)
     }
 
+    /// Everything that is known of leads, as it stands on the disk: an object with `entries`, `marks` and
+    /// `stores`. What only a later version of the app can read is in it too.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    pub async fn dump(&self) -> Result<String, StorageError> {
+        let transaction = self.connection.begin(&[ENTRIES, MARKS, META], Mode::Read).await?;
+        let mut it = Fields::new();
+        for name in [ENTRIES, MARKS] {
+            it.raw(name, &read_pages(&transaction, name).await?.joined());
+        }
+        it.raw_if(STORES, get_meta(&transaction, STORES).await?);
+        Ok(it.end())
+    }
+
     /// The present epoch.
     ///
     /// # Errors
@@ -197,13 +341,20 @@ impl OutboxDb {
     /// # Errors
     /// When the disk cannot be read; then no new epoch has begun.
     pub async fn read_all(&self, takes_over: bool) -> Result<(Records, u64), StorageError> {
+        match self.read(takes_over).await {
+            Err(StorageError::Closed(_)) => self.read(takes_over).await,
+            read => read,
+        }
+    }
+
+    async fn read(&self, takes_over: bool) -> Result<(Records, u64), StorageError> {
         let mode = if takes_over { Mode::Write } else { Mode::Read };
         let transaction = self.connection.begin(&[ENTRIES, MARKS, META], mode).await?;
         let mut epoch = epoch_of(&transaction).await?;
         let mut records = Records::default();
         let pages = read_pages(&transaction, ENTRIES).await?;
         records.unreadable = pages.each(|json| {
-            let entry = stored::entry_record(json);
+            let entry = entry_record(json);
             let is_read = entry.is_some();
             records.entries.extend(entry);
             is_read
@@ -246,34 +397,59 @@ fn upgrade(database: &IdbDatabase, old_version: u32) -> Result<(), JsValue> {
     Ok(())
 }
 
-/// The installation, or a new one when the storage is fresh.
-async fn installation(transaction: &Transaction) -> Result<Installation, StorageError> {
-    if let Some(known) = get_meta(transaction, INSTALLATION).await?.and_then(|json| Installation::read(&json))
-    {
+/// The installation, or a new one: when the storage is fresh, and when nobody can tell how far the old one's
+/// numbers have got, because its record cannot be read or a number was used already. Numbers are never used
+/// twice, and nothing keeps a person from saving (invariant 10). The old record is kept beside.
+async fn installation(transaction: &Transaction, begins_anew: bool) -> Result<Installation, StorageError> {
+    let found = transaction.run(transaction.store(META)?.get(&INSTALLATION.into())).await?;
+    if let Some(known) = Installation::read(&found).filter(|_| !begins_anew) {
         return Ok(known);
     }
     let device_id = clock::new_device_id().map_err(|error| StorageError::from_js(&error))?;
-    Ok(Installation { v: RECORD_VERSION, device_id, next_device_seq: 1, next_key: 1 })
+    if found.is_undefined() {
+        // A tab that knows a database of this name which is gone must not take this one for it.
+        put_meta(transaction, EPOCH, number((Math::random() * 1e12) as u64)).await?;
+    } else {
+        put_meta(transaction, &[INSTALLATION, "/", device_id.as_str()].concat(), found).await?;
+    }
+    let next_key = last_key(transaction).await? + 1;
+    let mut it = Fields::new();
+    it.number("v", RECORD_VERSION.into());
+    it.text("deviceId", device_id.as_str());
+    Ok(Installation { record: object(&it.end())?, device_id, next_device_seq: 1, next_key })
+}
+
+/// The highest key of an entry; those that cannot be read have one too.
+async fn last_key(transaction: &Transaction) -> Result<u64, StorageError> {
+    let store = transaction.store(ENTRIES)?;
+    let request = store.open_key_cursor_with_range_and_direction(&JsValue::NULL, IdbCursorDirection::Prev);
+    let cursor = transaction.run(request).await?;
+    if cursor.is_null() {
+        return Ok(0);
+    }
+    let key = Reflect::get(&cursor, &"key".into()).map_err(|error| StorageError::from_js(&error))?;
+    // Keys stay far below 2^53.
+    Ok(key.as_f64().unwrap_or_default() as u64)
 }
 
 impl Installation {
-    fn write(&self) -> String {
-        let mut it = Fields::new();
-        it.number("v", self.v.into());
-        it.text("deviceId", self.device_id.as_str());
-        it.number("nextDeviceSeq", self.next_device_seq);
-        it.number("nextKey", self.next_key);
-        it.end()
-    }
-
-    fn read(json: &str) -> Option<Self> {
-        let it = Object::read(json)?;
+    fn read(record: &JsValue) -> Option<Self> {
+        let json = text(record)?;
+        let it = Object::read(&json)?;
         Some(Self {
-            v: it.small("v")?,
+            record: record.clone(),
             device_id: it.parsed("deviceId")?,
             next_device_seq: it.number("nextDeviceSeq")?,
             next_key: it.number("nextKey")?,
         })
+    }
+
+    async fn put(&self, transaction: &Transaction) -> Result<(), StorageError> {
+        for (name, value) in [("nextDeviceSeq", self.next_device_seq), ("nextKey", self.next_key)] {
+            Reflect::set(&self.record, &name.into(), &number(value))
+                .map_err(|error| StorageError::from_js(&error))?;
+        }
+        put_meta(transaction, INSTALLATION, self.record.clone()).await
     }
 }
 
@@ -292,6 +468,13 @@ async fn put_meta(transaction: &Transaction, name: &str, value: JsValue) -> Resu
 struct Pages(Vec<(String, usize)>);
 
 impl Pages {
+    /// All records as one array.
+    fn joined(&self) -> String {
+        let inner =
+            self.0.iter().filter_map(|(page, _)| page.get(1..page.len().checked_sub(1)?).map(str::to_owned));
+        writer::array(&inner.collect::<Vec<_>>())
+    }
+
     /// Shows every record to a reader, which says whether it could read it. Returns the number of the others.
     fn each(&self, mut read: impl FnMut(&str) -> bool) -> usize {
         let mut unreadable = 0;
@@ -316,9 +499,14 @@ async fn read_pages(transaction: &Transaction, name: &str) -> Result<Pages, Stor
         if page.length() == 0 {
             return Ok(Pages(pages));
         }
-        let last = js_sys::Reflect::get(&page.get(page.length() - 1), &"key".into());
+        let last = Reflect::get(&page.get(page.length() - 1), &"key".into());
         after = last.map_err(|error| StorageError::from_js(&error))?;
-        pages.push((text(&page).unwrap_or_default(), page.length() as usize));
+        // One record of a later version that is no JSON must not hide the others.
+        let json = text(&page).unwrap_or_else(|| {
+            let records = page.iter().map(|record| text(&record).unwrap_or_else(|| "null".to_owned()));
+            writer::array(&records.collect::<Vec<_>>())
+        });
+        pages.push((json, page.length() as usize));
     }
 }
 
@@ -328,10 +516,19 @@ fn number(key: u64) -> JsValue {
 }
 
 fn lead_key(client_id: ClientId, version: u32) -> JsValue {
-    [JsValue::from_str(&client_id.to_string()), JsValue::from_f64(version.into())]
-        .into_iter()
-        .collect::<Array>()
-        .into()
+    pair(&client_id.to_string(), version.into())
+}
+
+fn pair(text: &str, number: f64) -> JsValue {
+    [JsValue::from_str(text), JsValue::from_f64(number)].into_iter().collect::<Array>().into()
+}
+
+fn index(store: &IdbObjectStore, name: &str) -> Result<IdbIndex, StorageError> {
+    store.index(name).map_err(|error| StorageError::from_js(&error))
+}
+
+fn setting_key(name: &str) -> String {
+    ["setting/", name].concat()
 }
 
 /// As a JavaScript object, by way of JSON: records are small, and their text survives exactly.
@@ -339,15 +536,15 @@ fn object(json: &str) -> Result<JsValue, StorageError> {
     JSON::parse(json).map_err(|error| StorageError::from_js(&error))
 }
 
-/// Plain data can always be written. Why not is not said: the words would have to be downloaded.
-fn unwritable(_: serde_json::Error) -> StorageError {
-    StorageError::Refused("a record cannot be written as JSON".to_owned())
-}
-
 fn read_entry(value: &JsValue) -> Option<EntryRecord> {
-    stored::entry_record(&text(value)?)
+    entry_record(&text(value)?)
 }
 
-fn text(value: &JsValue) -> Option<String> {
+/// Not one of a later version of the app: whoever reads it may write it back, and lose what is new in it.
+fn entry_record(json: &str) -> Option<EntryRecord> {
+    stored::entry_record(json).filter(|record| record.v == RECORD_VERSION)
+}
+
+pub(super) fn text(value: &JsValue) -> Option<String> {
     JSON::stringify(value).ok().and_then(|text| text.as_string())
 }

@@ -78,6 +78,11 @@ impl Reign {
         !self.is_own.get() && self.other_heard_ms.get().is_some_and(is_alive)
     }
 
+    /// The tab that had the sending role is no more.
+    pub(crate) fn other_is_gone(&self) {
+        self.other_heard_ms.set(None);
+    }
+
     /// Keeps a fact while the next engine is being read; otherwise gives it back.
     pub(crate) fn keep_while_reading(&self, input: Input) -> Option<Input> {
         match self.kept.borrow_mut().as_mut() {

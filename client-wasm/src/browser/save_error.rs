@@ -28,6 +28,7 @@ impl SaveError {
             }
             Self::Storage(error) => {
                 it.text("code", "storage");
+                it.text("reason", error.reason());
                 it.text("message", &error.to_string());
             }
         }

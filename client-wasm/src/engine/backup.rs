@@ -1,8 +1,8 @@
 //! When the whole database is shipped as a backup (SYN-9): the safety net for a device that is lost. It keeps
 //! nothing right by itself; what comes back from it enters the outbox as [`super::Input::Restored`].
 //!
-//! Every [`BACKUP_EVERY_MS`], if something has changed since the last one that a store took, and a store can
-//! be reached. A failure waits longer each time. What is under way has a lease, as everything has.
+//! Every [`BACKUP_EVERY_MS`], and when a person asks for a sync, if something has changed since the last one that
+//! a store took, and a store can be reached. A failure waits longer each time. What is under way has a lease, as everything has.
 
 use super::backoff::Jitter;
 
@@ -37,6 +37,11 @@ impl BackupSchedule {
     /// Something that a backup holds has changed.
     pub(super) const fn changed(&mut self) {
         self.is_changed = true;
+    }
+
+    /// A person wants everything to be safe now.
+    pub(super) fn hurry(&mut self, now_ms: u64) {
+        self.next_at_ms = self.next_at_ms.min(now_ms);
     }
 
     /// Whether one is to be made now, which is then under way under this number.
@@ -102,7 +107,9 @@ mod tests {
         schedule.done(BACKUP_EVERY_MS, 9);
         assert!(schedule.next_ms(true).is_some_and(|at_ms| at_ms == BACKUP_EVERY_MS + BACKUP_LEASE_MS));
         schedule.done(BACKUP_EVERY_MS, 1);
-        assert!(schedule.begins(2 * BACKUP_EVERY_MS, 2), "changed while the first was under way");
+        assert!(!schedule.begins(2 * BACKUP_EVERY_MS - 1, 2));
+        schedule.hurry(2 * BACKUP_EVERY_MS - 1);
+        assert!(schedule.begins(2 * BACKUP_EVERY_MS - 1, 2), "changed while the first was under way");
         let mut now_ms = 2 * BACKUP_EVERY_MS;
         for wait_ms in [BACKUP_RETRY_MS, 2 * BACKUP_RETRY_MS, 4 * BACKUP_RETRY_MS] {
             // No outcome at all: the lease ends.

@@ -74,7 +74,7 @@
 //! [`answer`] what follows from it, [`reading`] how far a store's log was read; [`backoff`] how long to wait;
 //! [`tier`] who can be reached; [`custody`] where an entry stands, [`stores`] what is known of stores;
 //! [`removal`] what must go; [`unwritten`] what is not on disk yet; [`backup`] when the database is shipped;
-//! [`session`] who holds the device; [`settle`] what is done after every fact; [`status`] what a person is
+//! [`session`] who holds the device; [`listing`] the leads as a list shows them; [`settle`] what is done after every fact; [`status`] what a person is
 //! told.
 
 pub mod answer;
@@ -84,6 +84,7 @@ pub mod batch;
 pub mod custody;
 pub mod flight;
 pub mod input;
+pub mod listing;
 pub mod outbox;
 pub mod output;
 pub mod owed;
@@ -272,6 +273,11 @@ impl Engine {
     /// The newest version of a lead, from which a correction or a void is made.
     pub fn newest_version(&self, client_id: ClientId) -> Option<&EntryRecord> {
         self.outbox.newest_version(client_id)
+    }
+
+    /// The highest `deviceSeq` that this installation has saved.
+    pub const fn saved_through(&self) -> Option<u64> {
+        self.outbox.saved_through()
     }
 
     fn opened(&mut self, records: Records) {

@@ -42,6 +42,7 @@ impl Engine {
                 line.contact.try_again(self.now_ms);
             }
             self.outbox.release_all();
+            self.backup.hurry(self.now_ms);
             self.trigger_all();
             if let Some(run) = &mut self.run {
                 run.is_awaited = true;

@@ -145,7 +145,7 @@ fn write_answer(answer: &Answer) -> String {
     let mut it = Fields::new();
     it.text("storeId", &answer.store_id.to_string());
     it.text("tier", answer.tier.as_str());
-    it.raw_if("verdict", serde_json::to_string(&answer.verdict).ok());
+    it.text("verdict", answer.verdict.as_str());
     it.number_if("position", answer.position);
     it.raw_if("appendId", answer.append_id.map(|id| quoted(&id)));
     it.raw_if("relayedBy", answer.relayed_by.map(|id| quoted(&id)));
@@ -158,7 +158,7 @@ fn write_answer(answer: &Answer) -> String {
 pub fn write_field_error(error: &FieldError) -> String {
     let mut it = Fields::new();
     it.text("field", &error.field);
-    it.raw_if("code", serde_json::to_string(&error.code).ok());
+    it.text("code", error.code.as_str());
     it.raw_if("detail", error.detail.as_deref().map(writer::text));
     it.end()
 }

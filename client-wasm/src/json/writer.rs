@@ -26,6 +26,13 @@ impl Fields {
         self.raw(name, &text(value));
     }
 
+    /// A field with text, if there is one.
+    pub fn text_if(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
     /// A field with a number.
     pub fn number(&mut self, name: &str, value: u64) {
         self.raw(name, &value.to_string());
@@ -47,14 +54,9 @@ impl Fields {
 
     /// A field with an array, unless it is empty.
     pub fn list<T>(&mut self, name: &str, items: &[T], write: fn(&T) -> String) {
-        let mut array = String::new();
-        for item in items {
-            array.push(if array.is_empty() { '[' } else { ',' });
-            array.push_str(&write(item));
-        }
-        if !array.is_empty() {
-            array.push(']');
-            self.raw(name, &array);
+        if !items.is_empty() {
+            let items: Vec<String> = items.iter().map(write).collect();
+            self.raw(name, &array(&items));
         }
     }
 
@@ -65,7 +67,45 @@ impl Fields {
     }
 }
 
-/// Text, with its quotation marks.
+/// Text, with its quotation marks, escaped where JSON demands it and nowhere else.
 pub fn text(value: &str) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    let mut json = String::with_capacity(value.len() + 2);
+    json.push('"');
+    for letter in value.chars() {
+        let escaped = match letter {
+            '"' | '\\' => letter,
+            '\n' => 'n',
+            '\r' => 'r',
+            '\t' => 't',
+            '\u{8}' => 'b',
+            '\u{c}' => 'f',
+            '\0'..' ' => 'u',
+            _ => {
+                json.push(letter);
+                continue;
+            }
+        };
+        json.push('\\');
+        json.push(escaped);
+        if escaped == 'u' {
+            let code = u32::from(letter);
+            json.push_str(if code < 16 { "000" } else { "001" });
+            json.extend(char::from_digit(code % 16, 16));
+        }
+    }
+    json.push('"');
+    json
+}
+
+/// An array of what is JSON.
+pub fn array(items: &[String]) -> String {
+    let mut array = String::from("[");
+    for item in items {
+        if array.len() > 1 {
+            array.push(',');
+        }
+        array.push_str(item);
+    }
+    array.push(']');
+    array
 }

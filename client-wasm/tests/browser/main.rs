@@ -4,10 +4,16 @@
 
 use wasm_bindgen_test::wasm_bindgen_test_configure;
 
+mod conformance;
 mod faults;
+mod fixtures;
 mod network;
+#[path = "../outbox_conformance/mod.rs"]
+mod outbox_conformance;
 mod page;
+mod pending;
 mod save;
+mod seam;
 mod storage;
 mod tabs;
 

@@ -4,20 +4,19 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{Promise, Reflect};
-use leadlog_client::browser::Device;
 use serde_json::Value;
 use uuid::Uuid;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{FORM, last_status, until, until_marked};
+use crate::page::{FORM, last_status, open_at, until, until_marked};
 
 /// The engine sends over the real `fetch`; the page stands in for the network.
 #[wasm_bindgen_test]
 async fn a_save_works_while_a_request_hangs_and_goes_out_with_the_next() {
     let network = Network::replace();
-    let device = Device::open("https://cloud.test/", "flight").await.unwrap();
+    let device = open_at("https://cloud.test/", "flight").await.unwrap();
     network.next_request().await;
     network.answer();
     device.save(FORM).await.unwrap();
@@ -45,7 +44,7 @@ async fn a_save_works_while_a_request_hangs_and_goes_out_with_the_next() {
 #[wasm_bindgen_test]
 async fn a_captive_portal_changes_nothing_but_reachability() {
     let network = Network::replace();
-    let device = Device::open("https://cloud.test", "portal").await.unwrap();
+    let device = open_at("https://cloud.test", "portal").await.unwrap();
     network.next_request().await;
     network.respond(200, "text/html", "<html>Arena WiFi</html>");
     let statuses = Rc::new(RefCell::new(Vec::new()));
@@ -59,7 +58,7 @@ async fn a_captive_portal_changes_nothing_but_reachability() {
 #[wasm_bindgen_test]
 async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
     let network = Network::replace();
-    let device = Device::open("https://cloud.test", "health").await.unwrap();
+    let device = open_at("https://cloud.test", "health").await.unwrap();
     let statuses = Rc::new(RefCell::new(Vec::new()));
     network.next_request().await;
     network.fail();

@@ -31,15 +31,29 @@ pub(crate) fn capture(device_id: &DeviceId) -> Capture {
     Capture::new(&Campaign::parse(SHOOTOUT_2026).unwrap(), FORM, id, device_id.clone(), moment).unwrap()
 }
 
+/// Opens the device with the campaign that ships with the app.
+pub(crate) async fn open_at(base_url: &str, database: &str) -> Result<Rc<Device>, JsValue> {
+    Device::open(base_url, database, SHOOTOUT_2026).await
+}
+
 /// The entries as a second connection sees them, without the library's own code for reading.
 pub(crate) async fn records(database: &str) -> Vec<EntryRecord> {
-    let factory = web_sys::window().unwrap().indexed_db().unwrap().unwrap();
-    let opened = finished(factory.open(database).unwrap().unchecked_ref()).await.unwrap();
-    let connection: IdbDatabase = opened.unchecked_into();
-    let store = connection.transaction_with_str("entries").unwrap().object_store("entries").unwrap();
-    let all = finished(&store.get_all().unwrap()).await.unwrap();
+    serde_json::from_value(raw(database, "entries").await).unwrap()
+}
+
+/// Everything in one store, in the order of its keys.
+pub(crate) async fn raw(database: &str, store: &str) -> Value {
+    let connection = connection(database).await;
+    let all = connection.transaction_with_str(store).unwrap().object_store(store).unwrap().get_all().unwrap();
+    let all = finished(&all).await.unwrap();
     connection.close();
     serde_json::from_str(&String::from(js_sys::JSON::stringify(&all).unwrap())).unwrap()
+}
+
+/// A connection of its own to a database that is there.
+pub(crate) async fn connection(database: &str) -> IdbDatabase {
+    let factory = web_sys::window().unwrap().indexed_db().unwrap().unwrap();
+    finished(factory.open(database).unwrap().unchecked_ref()).await.unwrap().unchecked_into()
 }
 
 pub(crate) async fn finished(request: &IdbRequest) -> Result<JsValue, JsValue> {

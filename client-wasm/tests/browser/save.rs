@@ -2,22 +2,22 @@
 
 use std::rc::Rc;
 
-use domain::{ClientId, EmbeddedCampaigns, Entry, Judgement, judge};
+use domain::{ClientId, EmbeddedCampaigns, Entry, Judgement, SHOOTOUT_2026, judge};
 use js_sys::{Array, Promise};
-use leadlog_client::browser::{Device, Leadlog, SaveError, StorageError};
+use leadlog_client::browser::{Leadlog, SaveError, StorageError};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::faults::Fault;
-use crate::page::{FORM, NOWHERE, last_status, now, records};
+use crate::page::{FORM, NOWHERE, last_status, now, open_at, records};
+use crate::seam::Fault;
 
 /// CAP-2, invariant 1.
 #[wasm_bindgen_test]
 async fn a_saved_lead_is_found_by_another_connection_byte_for_byte() {
-    let device = Device::open(NOWHERE, "exact-bytes").await.unwrap();
+    let device = open_at(NOWHERE, "exact-bytes").await.unwrap();
     let saved = device.save(FORM).await.unwrap();
 
     let found = records("exact-bytes").await;
@@ -35,7 +35,7 @@ async fn a_saved_lead_is_found_by_another_connection_byte_for_byte() {
 
 #[wasm_bindgen_test]
 async fn twenty_saves_at_once_are_numbered_without_a_gap() {
-    let device = Device::open(NOWHERE, "dense").await.unwrap();
+    let device = open_at(NOWHERE, "dense").await.unwrap();
     let saves: Array = (0..20)
         .map(|_| {
             let device = Rc::clone(&device);
@@ -61,12 +61,12 @@ async fn twenty_saves_at_once_are_numbered_without_a_gap() {
 
 #[wasm_bindgen_test]
 async fn what_waits_is_there_again_after_a_restart() {
-    let device = Device::open(NOWHERE, "restart").await.unwrap();
+    let device = open_at(NOWHERE, "restart").await.unwrap();
     for _ in 0..3 {
         device.save(FORM).await.unwrap();
     }
     drop(device);
-    let device = Device::open(NOWHERE, "restart").await.unwrap();
+    let device = open_at(NOWHERE, "restart").await.unwrap();
     let status = last_status(&device);
     assert_eq!((status["state"].as_str(), status["waiting"].as_u64()), (Some("amber"), Some(3)));
     assert_eq!(status["savedToday"].as_u64(), Some(3));
@@ -76,14 +76,14 @@ async fn what_waits_is_there_again_after_a_restart() {
 /// Invariant 10: if the disk refuses, nothing is half-written, and the person is told.
 #[wasm_bindgen_test]
 async fn when_the_disk_refuses_nothing_is_half_written() {
-    let device = Device::open(NOWHERE, "full").await.unwrap();
+    let device = open_at(NOWHERE, "full").await.unwrap();
     device.save(FORM).await.unwrap();
     {
         let _full = Fault::full_disk("meta");
         let error = device.save(FORM).await.unwrap_err();
         assert!(matches!(error, SaveError::Storage(StorageError::Full(_))), "{error:?}");
         let json: Value = serde_json::from_str(&error.to_json()).unwrap();
-        assert_eq!(json["code"], "storage");
+        assert_eq!((json["code"].as_str(), json["reason"].as_str()), (Some("storage"), Some("quota")));
         assert!(json["message"].as_str().unwrap().contains("QuotaExceededError"));
         assert_eq!(records("full").await.len(), 1);
     }
@@ -93,7 +93,7 @@ async fn when_the_disk_refuses_nothing_is_half_written() {
 /// Invariant 2: once. The lead may be on the disk although Save could not say so.
 #[wasm_bindgen_test]
 async fn a_save_that_cannot_be_read_back_and_is_tapped_again_is_one_lead() {
-    let device = Device::open(NOWHERE, "unread").await.unwrap();
+    let device = open_at(NOWHERE, "unread").await.unwrap();
     {
         let _fault = Fault::unreadable("entries");
         let error = device.save(FORM).await.unwrap_err();
@@ -110,7 +110,7 @@ async fn a_save_that_cannot_be_read_back_and_is_tapped_again_is_one_lead() {
 
 #[wasm_bindgen_test]
 async fn what_breaks_a_rule_is_refused_with_every_error() {
-    let device = Device::open(NOWHERE, "rules").await.unwrap();
+    let device = open_at(NOWHERE, "rules").await.unwrap();
     let error = device.save(r#"{"firstName":"Anna","email":"anna@","consents":[]}"#).await.unwrap_err();
     let json: Value = serde_json::from_str(&error.to_json()).unwrap();
     let fields: Vec<_> =
@@ -125,7 +125,7 @@ async fn what_breaks_a_rule_is_refused_with_every_error() {
 /// What the app sees, in the words it relies on.
 #[wasm_bindgen_test]
 async fn the_class_speaks_json_in_both_directions() {
-    let leadlog = Leadlog::open(NOWHERE.to_owned()).await.unwrap();
+    let leadlog = Leadlog::open(NOWHERE.to_owned(), SHOOTOUT_2026.to_owned()).await.unwrap();
     let campaign: Value = serde_json::from_str(&leadlog.campaign()).unwrap();
     assert_eq!((campaign["id"].as_str(), campaign["version"].as_u64()), (Some("shootout-2026"), Some(1)));
     assert_eq!(leadlog.check(FORM), "[]");

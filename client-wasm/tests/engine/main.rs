@@ -5,6 +5,10 @@
 
 mod custody;
 mod faults;
+mod listing;
+mod memory_outbox;
+#[path = "../outbox_conformance/mod.rs"]
+mod outbox_conformance;
 mod removal;
 mod status;
 mod step;

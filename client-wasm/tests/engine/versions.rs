@@ -87,7 +87,7 @@ fn restored_versions_go_in_their_order_and_keep_their_numbers() {
     let first = device.save();
     let second = device.correct(first.client_id, "");
     let mut fresh = Device::new();
-    fresh.id = "ipad-2".parse().unwrap();
+    fresh.disk.device_id = "ipad-2".parse().unwrap();
     fresh.open();
     fresh.answer(&mut cloud);
     let restored = vec![

@@ -4,43 +4,40 @@ use std::collections::BTreeMap;
 
 use domain::{ClientId, DeviceId, StoreId, Tier};
 use leadlog_client::engine::flight::FLIGHT_LEASE_MS;
-use leadlog_client::engine::record::{EntryRecord, Mark, Records, Stores};
+use leadlog_client::engine::record::{EntryRecord, Records};
 use leadlog_client::engine::status::{EntryStatus, Status, Summary};
 use leadlog_client::engine::{Config, Engine, Failure, Input, MAX_SLEEP_MS, Output, Target};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::memory_outbox::MemoryOutbox;
 use crate::store::Store;
 
 /// An entry as the installation `ipad-1` saves it: its first version of the lead of this number.
 pub(crate) fn entry(number: u64) -> EntryRecord {
-    version_of(&"ipad-1".parse().unwrap(), number, number, number, 1, "")
-}
-
-fn version_of(
-    device_id: &DeviceId,
-    key: u64,
-    device_seq: u64,
-    lead: u64,
-    version: u32,
-    bad_at: &str,
-) -> EntryRecord {
-    let client_id = ClientId::new(Uuid::from_u128(u128::from(lead)));
-    let kind = if version == 1 { "captured" } else { "corrected" };
-    let entry = format!(
-        r#"{{"kind":"{kind}","clientId":"{client_id}","version":{version},"deviceId":"{device_id}","deviceSeq":{device_seq},"campaignId":"shootout-2026","badAt":"{bad_at}"}}"#
-    );
+    let (device_id, client_id) = ("ipad-1".parse().unwrap(), lead_id(number));
     EntryRecord {
         v: 1,
-        key,
-        device_id: device_id.clone(),
-        device_seq,
+        key: number,
+        device_seq: number,
         client_id,
-        version,
-        saved_at: i64::try_from(key).unwrap(),
-        entry,
+        version: 1,
+        saved_at: i64::try_from(number).unwrap(),
+        entry: text(client_id, 1, &device_id, number, ""),
         removed: None,
+        device_id,
     }
+}
+
+fn lead_id(lead: u64) -> ClientId {
+    ClientId::new(Uuid::from_u128(u128::from(lead)))
+}
+
+fn text(client_id: ClientId, version: u32, device_id: &DeviceId, device_seq: u64, bad_at: &str) -> String {
+    let kind = if version == 1 { "captured" } else { "corrected" };
+    format!(
+        r#"{{"kind":"{kind}","clientId":"{client_id}","version":{version},"deviceId":"{device_id}","deviceSeq":{device_seq},"campaignId":"shootout-2026","badAt":"{bad_at}"}}"#
+    )
 }
 
 /// A request that is under way.
@@ -54,37 +51,14 @@ pub(crate) struct Sent {
     lease_ends_ms: u64,
 }
 
-/// What survives a restart.
-#[derive(Debug, Default)]
-pub(crate) struct Disk {
-    pub(crate) entries: BTreeMap<u64, EntryRecord>,
-    pub(crate) marks: BTreeMap<u64, Mark>,
-    pub(crate) stores: Option<Stores>,
-}
-
-impl Disk {
-    fn write(&mut self, records: Records) {
-        for record in records.entries {
-            assert!(
-                record.removed.is_some() && record.entry.is_empty(),
-                "a record changes only to be removed"
-            );
-            self.entries.insert(record.key, record);
-        }
-        self.marks.extend(records.marks.into_iter().map(|mark| (mark.key, mark)));
-        self.stores = records.stores.or(self.stores.take());
-    }
-}
-
 /// A device that does the engine's wishes.
 pub(crate) struct Device {
     pub(crate) engine: Engine,
-    pub(crate) id: DeviceId,
     targets: u8,
     pub(crate) now_ms: u64,
-    pub(crate) disk: Disk,
+    pub(crate) disk: MemoryOutbox,
+    epoch: u64,
     pub(crate) disk_is_full: bool,
-    next_seq: u64,
     /// How many leads this person has saved, on whichever iPad.
     leads: u64,
     pub(crate) flight: Option<Sent>,
@@ -109,12 +83,11 @@ impl Device {
         let id: DeviceId = "ipad-1".parse().unwrap();
         Self {
             engine: Engine::new(Config { device_id: id.clone(), seed: 0, targets, makes_backups: false }),
-            id,
             targets,
             now_ms: 0,
-            disk: Disk::default(),
+            disk: MemoryOutbox::new(id),
+            epoch: 0,
             disk_is_full: false,
-            next_seq: 1,
             leads: 0,
             flight: None,
             sent: 0,
@@ -132,17 +105,13 @@ impl Device {
     /// Opens the disk as it is.
     pub(crate) fn open(&mut self) {
         self.engine = Engine::new(Config {
-            device_id: self.id.clone(),
+            device_id: self.disk.device_id.clone(),
             seed: self.starts,
             targets: self.targets,
             makes_backups: self.makes_backups,
         });
-        let records = Records {
-            entries: self.disk.entries.values().cloned().collect(),
-            marks: self.disk.marks.values().cloned().collect(),
-            stores: self.disk.stores.clone(),
-            unreadable: 0,
-        };
+        let (records, epoch) = self.disk.read_all(true);
+        self.epoch = epoch;
         self.tell(Input::Opened(records));
     }
 
@@ -155,13 +124,10 @@ impl Device {
 
     /// The storage is gone; a new installation restores the records from a file, in the order of that file.
     pub(crate) fn restore(&mut self) {
-        let entries: Vec<EntryRecord> = std::mem::take(&mut self.disk).entries.into_values().collect();
-        self.id = format!("ipad-1-{}", self.starts + 2).parse().unwrap();
-        self.next_seq = 1;
+        let id = format!("ipad-1-{}", self.starts + 2).parse().unwrap();
+        let gone = std::mem::replace(&mut self.disk, MemoryOutbox::new(id));
         self.restart();
-        let entries: Vec<EntryRecord> =
-            (1..).zip(entries).map(|(key, record)| EntryRecord { key, ..record }).collect();
-        self.disk.entries = entries.iter().map(|record| (record.key, record.clone())).collect();
+        let (entries, _) = self.disk.restore(gone.entries.into_values().collect());
         self.tell(Input::Restored(Records { entries, ..Records::default() }));
     }
 
@@ -185,10 +151,10 @@ impl Device {
     }
 
     fn save_version(&mut self, lead: u64, version: u32, bad_at: &str) -> EntryRecord {
-        let key = self.disk.entries.keys().next_back().map_or(1, |key| key + 1);
-        let record = version_of(&self.id, key, self.next_seq, lead, version, bad_at);
-        self.next_seq += 1;
-        self.disk.entries.insert(key, record.clone());
+        let (client_id, saved_at) = (lead_id(lead), i64::try_from(self.disk.next_key()).unwrap());
+        let record = self.disk.save(client_id, version, saved_at, |version, device_id, device_seq| {
+            text(client_id, version, device_id, device_seq, bad_at)
+        });
         self.tell(Input::Saved(record.clone()));
         record
     }
@@ -199,7 +165,7 @@ impl Device {
             match output {
                 Output::Put(_) if self.disk_is_full => self.tell(Input::PutFailed),
                 Output::Put(records) => {
-                    self.disk.write(records);
+                    assert!(self.disk.put(records, self.epoch), "there is one tab");
                     self.tell(Input::PutDone);
                 }
                 Output::Send { request_id, target, body, .. } => self.send(request_id, target, body),

@@ -1,6 +1,6 @@
 //! Reading the log in order.
 
-use domain::{AppendId, CLOUD_VERDICT_STREAM, FOLLOW_UP_STREAM};
+use domain::{AppendId, CAMPAIGN_STREAM, CLOUD_VERDICT_STREAM, FOLLOW_UP_STREAM};
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 
@@ -33,11 +33,12 @@ pub(super) async fn read_kind_after(
     cursor: u64,
     limit: u32,
 ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-    // The kinds that are read with every answer have a partial index each, which the planner only takes when
-    // the statement names the kind.
+    // The kinds that are read again and again have a partial index each, which the planner only takes when the
+    // statement names the kind.
     let sql = match aggregate_type {
         FOLLOW_UP_STREAM => include_str!("sql/read_follow_ups_after.sql"),
         CLOUD_VERDICT_STREAM => include_str!("sql/read_cloud_verdicts_after.sql"),
+        CAMPAIGN_STREAM => include_str!("sql/read_campaigns_after.sql"),
         _ => include_str!("sql/read_kind_after.sql"),
     };
     let rows = sqlx::query(sql)

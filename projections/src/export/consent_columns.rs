@@ -1,6 +1,6 @@
 //! One column per consent that the exported campaigns offer: when it was granted, or empty.
 
-use domain::{Campaigns, ConsentGrant, EmbeddedCampaigns};
+use domain::{CampaignId, Campaigns, ConsentGrant};
 
 use super::local_time::CampaignZone;
 
@@ -11,11 +11,14 @@ pub(super) struct ConsentColumns {
 }
 
 impl ConsentColumns {
-    /// The consents of the newest version of these campaigns.
-    pub(super) fn of(campaigns: &[String]) -> Self {
+    /// The consents of these campaigns: those of the newest version, then those that only earlier ones asked for.
+    pub(super) fn of(campaigns: &[String], known: &dyn Campaigns) -> Self {
         let mut ids: Vec<String> = Vec::new();
-        for id in campaigns.iter().filter_map(|campaign| campaign.parse().ok()) {
-            for consent in EmbeddedCampaigns.newest(&id).into_iter().flat_map(|campaign| &campaign.consents) {
+        let exported = campaigns.iter().filter_map(|campaign| campaign.parse::<CampaignId>().ok());
+        for id in exported {
+            let newest = known.newest(&id).map_or(0, |newest| newest.version);
+            let versions = (1..=newest).rev().filter_map(|version| known.version(&id, version));
+            for consent in versions.flat_map(|version| &version.consents) {
                 if !ids.contains(&consent.id) {
                     ids.push(consent.id.clone());
                 }
@@ -48,12 +51,14 @@ impl ConsentColumns {
 
 #[cfg(test)]
 mod tests {
+    use domain::EmbeddedCampaigns;
+
     use super::*;
 
     #[test]
     fn each_consent_of_the_known_campaigns_has_one_column() {
-        let columns =
-            ConsentColumns::of(&["shootout-2026".into(), "unknown-2031".into(), "shootout-2026".into()]);
+        let exported = ["shootout-2026".into(), "unknown-2031".into(), "shootout-2026".into()];
+        let columns = ConsentColumns::of(&exported, &EmbeddedCampaigns);
         assert_eq!(
             columns.names().collect::<Vec<_>>(),
             ["consent_terms", "consent_marketing_email", "consent_marketing_phone"]

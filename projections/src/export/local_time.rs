@@ -3,7 +3,7 @@
 //! The rules of the zones travel inside the program: an export is the same on every machine, and no row needs the database
 //! for it.
 
-use domain::{CampaignId, Campaigns, EmbeddedCampaigns};
+use domain::{CampaignId, Campaigns};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
@@ -12,13 +12,13 @@ use time::{OffsetDateTime, UtcOffset};
 pub(super) struct CampaignZone(TimeZone);
 
 impl CampaignZone {
-    /// The zone of the newest version of the campaign. UTC when this program does not know the campaign, or its document
+    /// The zone of the newest version of the campaign. UTC when the store does not know the campaign, or its document
     /// names a zone that does not exist: with the offset beside it, the time is still exact.
-    pub(super) fn of(campaign: &str) -> Self {
+    pub(super) fn of(campaign: &str, known: &dyn Campaigns) -> Self {
         let name = campaign
             .parse::<CampaignId>()
             .ok()
-            .and_then(|id| EmbeddedCampaigns.newest(&id).map(|campaign| campaign.time_zone.as_str()));
+            .and_then(|id| known.newest(&id).map(|campaign| campaign.time_zone.as_str()));
         Self::named(name.unwrap_or("UTC"))
     }
 
@@ -47,6 +47,8 @@ impl CampaignZone {
 
 #[cfg(test)]
 mod tests {
+    use domain::EmbeddedCampaigns;
+
     use super::*;
 
     fn text(zone: &CampaignZone, moment: &str) -> String {
@@ -55,7 +57,7 @@ mod tests {
 
     #[test]
     fn times_are_written_in_the_zone_of_the_campaign_in_summer_and_in_winter() {
-        let warsaw = CampaignZone::of("shootout-2026");
+        let warsaw = CampaignZone::of("shootout-2026", &EmbeddedCampaigns);
         assert_eq!(text(&warsaw, "2026-05-23T12:03:11.999Z"), "2026-05-23T14:03:11+02:00");
         assert_eq!(text(&warsaw, "2026-12-23T12:03:11Z"), "2026-12-23T13:03:11+01:00");
         // The hour that there is twice is told apart by its offset.
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn unknown_campaigns_unknown_zones_and_odd_times_are_still_exact() {
         assert_eq!(
-            text(&CampaignZone::of("unknown-2031"), "2026-05-23T14:03:11+02:00"),
+            text(&CampaignZone::of("unknown-2031", &EmbeddedCampaigns), "2026-05-23T14:03:11+02:00"),
             "2026-05-23T12:03:11Z"
         );
         assert_eq!(
@@ -79,11 +81,11 @@ mod tests {
             "1870-01-01T00:00:00Z"
         );
         assert_eq!(
-            text(&CampaignZone::of("shootout-2026"), "0001-01-01T00:00:00Z"),
+            text(&CampaignZone::of("shootout-2026", &EmbeddedCampaigns), "0001-01-01T00:00:00Z"),
             "0001-01-01T01:24:00+01:24"
         );
         assert_eq!(
-            text(&CampaignZone::of("shootout-2026"), "9998-12-31T23:59:59Z"),
+            text(&CampaignZone::of("shootout-2026", &EmbeddedCampaigns), "9998-12-31T23:59:59Z"),
             "9999-01-01T00:59:59+01:00"
         );
     }

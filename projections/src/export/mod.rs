@@ -11,7 +11,7 @@
 //!
 //! UTF-8 with byte order mark, semicolons, CRLF, quotes where needed (RFC 4180): what Excel with Polish settings and
 //! LibreOffice open with a double click. Times are ISO 8601 to the second in the campaign's zone with its offset (UTC
-//! when this program does not know the campaign). A text that a spreadsheet would take for a formula gets an
+//! when the store does not know the campaign). A text that a spreadsheet would take for a formula gets an
 //! apostrophe before it; telephone numbers do not need one. Columns are told by their names; `docs/exports.md` lists
 //! them.
 
@@ -24,7 +24,7 @@ mod local_time;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use domain::CampaignId;
+use domain::{CampaignId, Campaigns};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use sqlx::PgPool;
@@ -110,20 +110,23 @@ impl FromStr for ExportKind {
     }
 }
 
-/// Starts an export as CSV.
+/// Starts an export as CSV. `known` are the campaigns that the store has: they say which consents have a column, and in
+/// which zone times are written.
 ///
 /// # Errors
 /// [`ExportError::Database`] when not even the header can be made: nothing was sent yet, so the caller can still answer
 /// with an error of its own. Later errors come out of the stream.
-pub async fn csv(pool: PgPool, export: Export) -> Result<Chunks, ExportError> {
+pub async fn csv(pool: PgPool, export: Export, known: &dyn Campaigns) -> Result<Chunks, ExportError> {
     let campaigns = match export.campaign {
         Some(campaign) => vec![campaign.to_string()],
         None => campaigns_of(&pool, export.kind).await?,
     };
-    let columns = ConsentColumns::of(&campaigns);
+    let columns = ConsentColumns::of(&campaigns, known);
+    let zones = campaigns.into_iter().map(|campaign| (CampaignZone::of(&campaign, known), campaign));
+    let campaigns = zones.collect::<Vec<_>>().into_iter();
     let mut header = BYTE_ORDER_MARK.to_vec();
     header.extend(write_rows([header_of(export.kind, &columns)])?);
-    let pages = Pages { pool, kind: export.kind, columns, campaigns: campaigns.into_iter(), at: None };
+    let pages = Pages { pool, kind: export.kind, columns, campaigns, at: None };
     let rows = stream::try_unfold(pages, |mut pages| async {
         Ok(pages.next().await?.map(|chunk| (Bytes::from(chunk), pages)))
     });
@@ -159,7 +162,7 @@ struct Pages {
     pool: PgPool,
     kind: ExportKind,
     columns: ConsentColumns,
-    campaigns: std::vec::IntoIter<String>,
+    campaigns: std::vec::IntoIter<(CampaignZone, String)>,
     at: Option<Place>,
 }
 
@@ -183,8 +186,7 @@ impl Pages {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
         loop {
             let Some(place) = &mut self.at else {
-                let Some(campaign) = self.campaigns.next() else { return Ok(None) };
-                let zone = CampaignZone::of(&campaign);
+                let Some((zone, campaign)) = self.campaigns.next() else { return Ok(None) };
                 self.at = Some(Place { campaign, zone, after: Key::default() });
                 continue;
             };

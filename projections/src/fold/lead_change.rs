@@ -1,6 +1,6 @@
 //! What one event does to a lead.
 
-use domain::{ClientId, Entry, FOLLOW_UP_STREAM, FollowUpEvent, LEAD_STREAM, LeadEvent};
+use domain::{ClientId, Entry, FOLLOW_UP_STREAM, FollowUpEvent, LEAD_STREAM, LeadEvent, PhonePlan};
 use event_store::RecordedEvent;
 use serde::Deserialize;
 
@@ -23,10 +23,13 @@ pub enum LeadChange {
 }
 
 /// The part of an event's metadata that read models use.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Metadata {
-    #[serde(default)]
     flags: String,
+    /// How the telephone number was read when the lead was judged, if that is not the usual way. A fold never asks
+    /// which campaigns are published now: it must give the same rows at any time (invariant 8).
+    phone_plan: Option<String>,
 }
 
 impl LeadChange {
@@ -74,7 +77,8 @@ fn version(event: &RecordedEvent) -> Result<LeadView, Poison> {
 
 fn view(event: &RecordedEvent, entry: Entry, is_voided: bool, metadata: &Metadata) -> LeadView {
     let email_key = entry.email_key();
-    let phone = normal_phone(entry.contact.phone.as_deref(), &entry.campaign_id, entry.campaign_version);
+    let plan = metadata.phone_plan.as_deref().and_then(PhonePlan::from_text).unwrap_or_default();
+    let phone = normal_phone(entry.contact.phone.as_deref(), &plan);
     LeadView {
         client_id: entry.client_id,
         position: event.position,

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use domain::{
-    CampaignId, Campaigns, ClientId, ConsentGrant, ContactFields, DeviceId, Email, EmailKey,
-    EmbeddedCampaigns, FollowUp, Phone, PhonePlan, Timestamp,
+    CampaignId, ClientId, ConsentGrant, ContactFields, DeviceId, Email, EmailKey, FollowUp, Phone, PhonePlan,
+    Timestamp,
 };
 use time::OffsetDateTime;
 
@@ -133,7 +133,8 @@ impl LeadView {
             self.email_key = email_key(self.email.as_deref());
         }
         if phone.is_some() {
-            self.phone = normal_phone(phone.as_deref(), &self.campaign_id, self.campaign_version);
+            // The office's numbers are in their normal form, which is the same by any plan.
+            self.phone = normal_phone(phone.as_deref(), &PhonePlan::default());
         }
         if follow_up.withdrawn().is_empty() {
             return;
@@ -165,15 +166,9 @@ pub(crate) fn email_key(email: Option<&str>) -> Option<EmailKey> {
 }
 
 /// A telephone number in E.164. What the rules of today would refuse was accepted once, and is kept as it is.
-pub(super) fn normal_phone(typed: Option<&str>, campaign: &CampaignId, version: u32) -> Option<String> {
+pub(super) fn normal_phone(typed: Option<&str>, plan: &PhonePlan) -> Option<String> {
     let typed = trimmed(typed)?;
-    let campaigns = EmbeddedCampaigns;
-    let plan: PhonePlan = campaigns
-        .version(campaign, version)
-        .or_else(|| campaigns.newest(campaign))
-        .map(|campaign| campaign.phone_plan.clone())
-        .unwrap_or_default();
-    Some(Phone::parse(&typed, &plan).map_or(typed, |phone| phone.as_str().to_owned()))
+    Some(Phone::parse(&typed, plan).map_or(typed, |phone| phone.as_str().to_owned()))
 }
 
 impl fmt::Debug for LeadView {

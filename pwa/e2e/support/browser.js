@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
@@ -32,7 +32,7 @@ export class Ipad {
     // Its own process group, so that a kill takes its helpers along, as a dying battery does.
     this.#process = spawn(
       findChromium(),
-      [...CHROMIUM_FLAGS, '--headless=new', '--lang=pl', `--force-device-scale-factor=${this.#scale}`, '--remote-debugging-port=0', `--user-data-dir=${this.#profile.path}`, 'about:blank'],
+      [...CHROMIUM_FLAGS, '--headless=new', '--hide-scrollbars', '--lang=pl', `--force-device-scale-factor=${this.#scale}`, '--remote-debugging-port=0', `--user-data-dir=${this.#profile.path}`, 'about:blank'],
       { stdio: 'ignore', detached: true },
     );
     const port = await this.#portFrom(portFile);
@@ -52,6 +52,22 @@ export class Ipad {
     await this.#browser.close().catch(() => undefined);
     this.#page = undefined;
     this.#process = undefined;
+  }
+
+  /** The browser's processes, but for those whose command line matches. */
+  pids(except) {
+    const commandLine = (pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    const isOurs = (pid) => {
+      try {
+        // The name in brackets may hold spaces; behind it: state, parent, process group.
+        const [, , group] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /s, '').split(' ');
+        return Number(group) === this.#process.pid && !except.test(commandLine(pid));
+      } catch {
+        // It has ended meanwhile.
+        return false;
+      }
+    };
+    return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isOurs(entry)).map(Number);
   }
 
   async remove() {

@@ -1,42 +1,38 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, request as ask } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
-const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', wasm: 'application/wasm', svg: 'image/svg+xml' };
+/** The build that the tests begin with. */
+export const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
+const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', wasm: 'application/wasm', svg: 'image/svg+xml', json: 'application/json' };
 
 /**
- * Serves the built app and can release another version of it, which the real server does only with
- * another program. No API: for the page it is a server that cannot be reached.
+ * Serves a build of the app as the real server does, and releases another one, which the real server does only with
+ * another program. Its API is that of a real server, or none: then it is one that cannot be reached.
  */
 export class ReleaseServer {
-  #changed = new Map();
-  #http = createServer((request, response) => this.#answer(request, response));
+  #api;
+  #folder = DIST;
+  #instead = [];
+  #address = { port: 0, host: '127.0.0.1' };
+  #http;
   url;
 
-  static async start() {
+  /** `api`: where a real server answers. */
+  static async start({ api } = {}) {
     const server = new ReleaseServer();
-    await new Promise((listening) => server.#http.listen(0, '127.0.0.1', listening));
-    server.url = `http://127.0.0.1:${server.#http.address().port}`;
+    server.#api = api;
+    await server.start();
     return server;
   }
 
-  /** A build that differs in its page, as the real one would be: page, digest and version. */
-  release(version) {
-    const page = readFileSync(join(DIST, 'index.html'), 'utf8');
-    const released = page.replace('<head>', `<head><meta name="release" content="${version}">`);
-    const worker = readFileSync(join(DIST, 'sw.js'), 'utf8');
-    const changed = worker
-      .replace(`sha256-${digest(page)}`, `sha256-${digest(released)}`)
-      .replace(/("version":")\w+/, `$1${version}`);
-    this.#changed.set('/', released).set('/sw.js', changed);
-  }
-
-  /** What a venue's WiFi does before someone signs in: every page is its own, with status 200. */
-  showPortalInsteadOfPage() {
-    this.#changed.set('/', '<!doctype html><title>WiFi</title>');
+  /** Also after a stop, under the same address. */
+  async start() {
+    this.#http = createServer((request, response) => this.#answer(request, response));
+    await new Promise((listening) => this.#http.listen(this.#address, listening));
+    this.#address.port = this.#http.address().port;
+    this.url = `http://127.0.0.1:${this.#address.port}`;
   }
 
   stop() {
@@ -44,19 +40,44 @@ export class ReleaseServer {
     return new Promise((stopped) => this.#http.close(stopped));
   }
 
+  /** From here on, the build in this folder is the app. */
+  release(folder) {
+    this.#folder = folder;
+    this.#instead = [];
+  }
+
+  /** Answers paths that match with this text and status 200, or with 404 for `null`; until the next release. */
+  answerInstead(path, text) {
+    this.#instead.push({ path, text });
+  }
+
   #answer(request, response) {
     const { pathname } = new URL(request.url, this.url);
-    const file = join(DIST, pathname === '/' ? 'index.html' : pathname);
-    const body = this.#changed.get(pathname) ?? (existsSync(file) ? readFileSync(file) : undefined);
-    if (request.method !== 'GET' || body === undefined) {
+    if (this.#api && pathname.startsWith('/api/')) {
+      this.#forward(request, response);
+      return;
+    }
+    const file = join(this.#folder, pathname === '/' ? 'index.html' : pathname);
+    const instead = this.#instead.find(({ path }) => path.test(pathname));
+    const body = instead ? instead.text : existsSync(file) ? readFileSync(file) : null;
+    if (request.method !== 'GET' || body === null) {
       response.writeHead(404).end();
       return;
     }
-    const type = TYPES[file.split('.').pop()] ?? 'application/octet-stream';
-    response.writeHead(200, { 'Content-Type': type, 'Cache-Control': 'no-cache' }).end(body);
+    response.writeHead(200, {
+      'Content-Type': TYPES[file.split('.').pop()] ?? 'application/octet-stream',
+      'Cache-Control': pathname.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+    });
+    response.end(body);
   }
-}
 
-function digest(text) {
-  return createHash('sha256').update(text).digest('base64');
+  #forward(request, response) {
+    const { method, headers } = request;
+    const forwarded = ask(new URL(request.url, this.#api), { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    forwarded.on('error', () => response.destroy());
+    request.pipe(forwarded);
+  }
 }

@@ -64,6 +64,17 @@ export class Server {
     this.#folder.remove();
   }
 
+  /** A command of the program about this store, with `input` to read; answers what it prints. */
+  async run(command, input = '') {
+    const child = spawn(PROGRAM, [...command, '--data-dir', join(this.#folder.path, 'data')], { stdio: 'pipe' });
+    let told = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (told += chunk));
+    child.stdin.end(input);
+    const [code] = await once(child, 'close');
+    if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}:\n${told}`);
+    return told;
+  }
+
   /** The export of leads, as lines without the header. */
   async exportedLeads() {
     const response = await fetch(`${this.url}/api/exports/leads.csv`);

@@ -5,6 +5,7 @@ mod debian;
 mod node;
 mod postgres;
 mod toolchain;
+pub(crate) mod webkit;
 
 pub(crate) use browser::{Browser, NO_BROWSER};
 
@@ -30,5 +31,6 @@ pub(crate) fn for_testing(workspace: &Workspace, steps: &Steps) -> Result<()> {
     toolchain::components(workspace, steps)?;
     node::check()?;
     postgres::install(steps)?;
-    browser::install(steps)
+    browser::install(steps)?;
+    webkit::install(steps)
 }

@@ -18,6 +18,7 @@ impl Counts {
     /// What a stage counts that is not a test runner.
     pub(crate) const ONE_PASSED: Self = Self { passed: 1, failed: 0, skipped: 0 };
     pub(crate) const ONE_FAILED: Self = Self { passed: 0, failed: 1, skipped: 0 };
+    pub(crate) const ONE_SKIPPED: Self = Self { passed: 0, failed: 0, skipped: 1 };
 
     /// From the `test result:` lines of cargo and of wasm-bindgen's runner, and the summary of Node's. A
     /// runner that ends with an error but counts no failure (it did not compile, it crashed) has failed once.

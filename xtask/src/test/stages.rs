@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::child::{self, Ended};
 use crate::postgres::{PrivatePostgres, URL_VARIABLE};
-use crate::setup::{self, Browser, NO_BROWSER};
+use crate::setup::{self, Browser, NO_BROWSER, webkit};
 use crate::steps::Steps;
 use crate::test::counts::{Counts, one};
 use crate::test::{architecture, policy};
@@ -20,7 +20,7 @@ pub(crate) struct Stage {
     pub(crate) run: fn(&Workspace) -> Result<Counts>,
 }
 
-pub(crate) const STAGES: [Stage; 10] = [
+pub(crate) const STAGES: [Stage; 11] = [
     Stage { name: "setup", about: "the tools that the tests need", needs: &[], run: setup },
     Stage { name: "fmt", about: "rustfmt", needs: &[], run: fmt },
     Stage { name: "policy", about: "licences and bans, from deny.toml", needs: &[], run: policy::check },
@@ -36,6 +36,12 @@ pub(crate) const STAGES: [Stage; 10] = [
         run: wasm_tests,
     },
     Stage { name: "browser", about: "what a hostess does, in Chromium", needs: &["pwa"], run: browser_tests },
+    Stage {
+        name: "webkit",
+        about: "the same in the engine of iPads, in WebKitGTK",
+        needs: &["pwa"],
+        run: webkit_tests,
+    },
 ];
 
 pub(crate) fn names() -> PossibleValuesParser {
@@ -134,6 +140,19 @@ fn browser_tests(workspace: &Workspace) -> Result<Counts> {
         .env("CHROMEDRIVER", &browser.chromedriver);
     // A database of the developer's own must not get the tests' leads.
     let ended = echo(command.env_remove("DATABASE_URL"))?;
+    Ok(Counts::of(&ended))
+}
+
+fn webkit_tests(workspace: &Workspace) -> Result<Counts> {
+    if !webkit::IS_POSSIBLE {
+        println!("skipped: WebKitGTK exists for Linux alone, so nothing was tested in the engine of iPads");
+        return Ok(Counts::ONE_SKIPPED);
+    }
+    ensure!(webkit::is_installed(), webkit::NO_WEBKIT);
+    let leadlog = server::build_with_tests(workspace, &Steps::verbose())?;
+    let mut command = workspace.npm(&["run", "test:webkit"]);
+    // A database of the developer's own must not get the tests' leads.
+    let ended = echo(command.env("LEADLOG_BIN", leadlog).env_remove("DATABASE_URL"))?;
     Ok(Counts::of(&ended))
 }
 

@@ -1,0 +1,230 @@
+//! `/api/backups`, `/api/devices/{deviceId}/backups`: snapshots of devices, on their way in and back.
+//!
+//! No route asks who calls yet, so whoever reaches the server can read backups, as they can read the exports.
+
+use actix_web::http::header::{self, Encoding, Header};
+use actix_web::web::{Data, Json, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse, get, put};
+use domain::{DeviceId, MAX_SNAPSHOT_BYTES, SyncRequest, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use super::{Context, body};
+use crate::backups::{self, Backup, Packed};
+
+/// How many snapshots are unpacked and read at once. A large one takes memory and a second of a processor; the others
+/// wait as they came, compressed.
+const MAX_UNPACKED_AT_ONCE: usize = 2;
+
+static UNPACKING: Semaphore = Semaphore::const_new(MAX_UNPACKED_AT_ONCE);
+
+/// A device's whole outbox, for the document; unknown fields are kept.
+#[derive(ToSchema)]
+#[schema(as = Snapshot, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct SnapshotBody {
+    /// `leadlog-snapshot`
+    #[schema(example = "leadlog-snapshot")]
+    format: String,
+    /// Form of the document.
+    #[schema(example = 1)]
+    v: u32,
+    /// The installation that it is of.
+    device_id: DeviceId,
+    /// The highest number that the installation has saved.
+    saved_through: Option<u64>,
+    /// When it was taken, in milliseconds since 1970 by the device's clock.
+    taken_at: i64,
+    /// The records as they stand on the device.
+    records: SnapshotRecords,
+    /// Forms that were saved while the device library could not start.
+    pending_forms: Option<Vec<Value>>,
+}
+
+/// The records of a snapshot.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct SnapshotRecords {
+    /// Entries, each with its exact bytes as a string.
+    entries: Vec<Value>,
+    /// What stores have said about them.
+    marks: Option<Vec<Value>>,
+    /// What is known about stores.
+    stores: Option<Value>,
+}
+
+/// Where a snapshot is kept.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StoredBackup {
+    /// Version of the backup that holds it.
+    version: u64,
+    /// Versions of leads in it.
+    entries: u64,
+}
+
+/// A list of backups.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BackupList {
+    /// Newest first.
+    backups: Vec<Backup>,
+}
+
+/// Keeps a snapshot of a device: the last 8 versions of each installation.
+///
+/// The same records as in the newest version are not stored again. People who were erased are taken out. No lead is
+/// recorded by this: a backup is a safety net beside the log.
+#[utoipa::path(
+    operation_id = "putBackup",
+    tag = "backups",
+    params(("deviceId" = String, Path, description = "The installation; the document must be its own")),
+    request_body(content = SnapshotBody, content_type = "application/json"),
+    responses(
+        (status = 201, description = "Stored", body = StoredBackup),
+        (status = 200, description = "The newest version holds the same; nothing was stored", body = StoredBackup),
+        (status = 400, description = "Not a snapshot, or that of another installation", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "More than 32 MiB, unpacked", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "An encoding other than gzip", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer: try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[put("/api/devices/{deviceId}/backups")]
+pub(crate) async fn put_backup(
+    request: HttpRequest,
+    device_id: Path<String>,
+    payload: Payload,
+    context: Data<Context>,
+) -> Result<HttpResponse, Problem> {
+    let device_id = device(&device_id)?;
+    let received = body::receive(&request, payload, MAX_SNAPSHOT_BYTES).await?;
+    let packed = pack(received).await?;
+    if packed.device_id != device_id {
+        return Err(Problem::bad_parameter(
+            "The deviceId in the path is not that of the snapshot. Send a snapshot to its own installation.",
+        ));
+    }
+    let saved_through = packed.saved_through;
+    let kept = backups::put(context.store.pool(), packed).await?;
+    hear(&context, device_id, saved_through).await;
+    let mut response = if kept.is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.json(StoredBackup { version: kept.version, entries: kept.entries }))
+}
+
+async fn pack(received: body::Received) -> Result<Packed, Problem> {
+    let busy = || Problem::unavailable("Too many backups come at once. Try again.");
+    let _permit = UNPACKING.acquire().await.map_err(|_| busy())?;
+    let packed = actix_web::web::block(move || {
+        let document = received.unpack(MAX_SNAPSHOT_BYTES)?;
+        let document =
+            std::str::from_utf8(&document).map_err(|_| Problem::not_json("The body is not UTF-8."))?;
+        Packed::pack(document)
+            .map_err(|error| Problem::not_json(format!("The body is no snapshot: {error}. See /docs.")))
+    });
+    packed.await.map_err(|_| busy())?
+}
+
+/// A backup says how far its device has got, like every sync (invariant 9). It is kept whether or not this succeeds:
+/// the next sync says it again.
+async fn hear(context: &Context, sender: DeviceId, saved_through: Option<u64>) {
+    let report = SyncRequest {
+        sender: Some(sender),
+        saved_through,
+        last_receipt: None,
+        erasures_after: None,
+        cloud_verdicts_after: None,
+        reports: Vec::new(),
+        entries: Vec::new(),
+    };
+    let (store, queue, relay) = (&context.store, &context.queue, context.relay_progress());
+    let (campaigns, now) = (store.campaigns(), Timestamp::new(OffsetDateTime::now_utc()));
+    let heard =
+        intake::answer(store.log(), queue, campaigns.as_ref(), store.identity(), &relay, now, &report).await;
+    if let Err(error) = heard {
+        tracing::warn!(%error, "how far a device has got was not recorded");
+    }
+}
+
+/// The newest backups of all installations, at most 200.
+#[utoipa::path(
+    operation_id = "listBackups",
+    tag = "backups",
+    responses(
+        (status = 200, description = "The backups", body = BackupList),
+        (status = 503, description = "The database does not answer: try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[get("/api/backups")]
+pub(crate) async fn list_backups(context: Data<Context>) -> Result<Json<BackupList>, Problem> {
+    Ok(Json(BackupList { backups: backups::list(context.store.pool()).await? }))
+}
+
+/// The backups of one installation.
+#[utoipa::path(
+    operation_id = "listBackupsOfDevice",
+    tag = "backups",
+    params(("deviceId" = String, Path, description = "The installation")),
+    responses(
+        (status = 200, description = "The backups; none of an installation that sent none", body = BackupList),
+        (status = 400, description = "Not the id of an installation", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer: try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[get("/api/devices/{deviceId}/backups")]
+pub(crate) async fn list_backups_of_device(
+    device_id: Path<String>,
+    context: Data<Context>,
+) -> Result<Json<BackupList>, Problem> {
+    let device_id = device(&device_id)?;
+    Ok(Json(BackupList { backups: backups::of_device(context.store.pool(), &device_id).await? }))
+}
+
+/// The snapshot in a backup, as it was sent, without people who were erased since.
+#[utoipa::path(
+    operation_id = "getBackup",
+    tag = "backups",
+    params(
+        ("deviceId" = String, Path, description = "The installation"),
+        ("version" = u64, Path, description = "Version of the backup"),
+    ),
+    responses(
+        (status = 200, description = "The snapshot", body = SnapshotBody, content_type = "application/json"),
+        (status = 400, description = "Not the id of an installation", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such backup", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer: try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[get("/api/devices/{deviceId}/backups/{version}")]
+pub(crate) async fn get_backup(
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    context: Data<Context>,
+) -> Result<HttpResponse, Problem> {
+    let (device_id, version) = path.into_inner();
+    let device_id = device(&device_id)?;
+    let unknown = || Problem::not_found("There is no such backup. The list is at /api/backups.");
+    let version = Some(version.parse().map_err(|_| unknown())?);
+    let pool = context.store.pool();
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json").insert_header((header::CACHE_CONTROL, "no-store"));
+    if accepts_gzip(&request) {
+        // It is stored that way.
+        let (_, content) = backups::content(pool, &device_id, version).await?.ok_or_else(unknown)?;
+        return Ok(response.insert_header((header::CONTENT_ENCODING, "gzip")).body(content));
+    }
+    let (_, document) = backups::document(pool, &device_id, version).await?.ok_or_else(unknown)?;
+    Ok(response.body(document))
+}
+
+fn accepts_gzip(request: &HttpRequest) -> bool {
+    header::AcceptEncoding::parse(request).is_ok_and(|accepted| {
+        accepted.negotiate([Encoding::gzip(), Encoding::identity()].iter()) == Some(Encoding::gzip())
+    })
+}
+
+fn device(id: &str) -> Result<DeviceId, Problem> {
+    id.parse().map_err(|error| Problem::bad_parameter(format!("The deviceId in the path {error}.")))
+}

@@ -1,0 +1,67 @@
+//! `GET /api/leads/check-email`: is there a lead with this address already?
+
+use actix_web::http::header;
+use actix_web::web::{Data, Query};
+use actix_web::{HttpResponse, get};
+use domain::{CampaignId, Email};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Context;
+use super::problem::Problem;
+
+/// The address that is asked about.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EmailQuery {
+    /// The campaign.
+    #[param(required, example = "shootout-2026")]
+    campaign: Option<String>,
+    /// The address as typed.
+    #[param(required, example = "anna@example.com")]
+    email: Option<String>,
+}
+
+/// Whether an address is known. Never whose it is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EmailKnown {
+    /// Whether a lead of the campaign has it.
+    known: bool,
+}
+
+/// Says whether a lead of the campaign has this e-mail address, in whatever spelling.
+///
+/// A courtesy for the form: a lead with a known address is taken like any other. The address is never logged.
+#[utoipa::path(
+    operation_id = "checkEmail",
+    tag = "leads",
+    params(EmailQuery),
+    responses(
+        (status = 200, description = "Whether it is known", body = EmailKnown),
+        (status = 400, description = "Not an e-mail address, or not the id of a campaign", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[get("/api/leads/check-email")]
+pub(crate) async fn check_email(
+    query: Result<Query<EmailQuery>, actix_web::Error>,
+    context: Data<Context>,
+) -> Result<HttpResponse, Problem> {
+    // The framework's own words could repeat what was sent.
+    let Query(EmailQuery { campaign, email }) = query
+        .map_err(|_| Problem::bad_parameter("The query cannot be read; give campaign and email once."))?;
+    let campaign: Option<CampaignId> = campaign.and_then(|id| id.parse().ok());
+    let campaign = campaign
+        .ok_or_else(|| Problem::bad_parameter("The parameter campaign is not the id of a campaign."))?;
+    let email = email.and_then(|typed| Email::parse(&typed).ok());
+    let email =
+        email.ok_or_else(|| Problem::bad_parameter("The parameter email is not an e-mail address."))?;
+    let known: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM email_claims WHERE campaign_id = $1 AND email_key = $2)",
+    )
+    .bind(campaign.as_str())
+    .bind(email.key().as_str())
+    .fetch_one(context.store.pool())
+    .await?;
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(EmailKnown { known }))
+}

@@ -1,0 +1,154 @@
+//! The whole outbox on its way out and back in: backups at a store (SYN-9), files (SYN-10).
+//!
+//! Taking records in is harmless however often it is done: what is here already is passed over, and what is
+//! added keeps its ids, its numbers and its bytes, so that a store which has it says `duplicate`.
+
+use std::rc::Rc;
+
+use super::clock;
+use super::device::Device;
+use super::idb::StorageError;
+use super::pending;
+use super::signals::News;
+use super::web;
+use crate::engine::record::Records;
+use crate::engine::{Input, Target};
+use crate::json::Fields;
+use crate::snapshot;
+
+/// Setting that holds when a store took the last backup, in milliseconds since 1970.
+pub(super) const LAST_BACKUP: &str = "lastBackupAt";
+
+/// A whole outbox over a slow network.
+const TIMEOUT_MS: u32 = 120_000;
+
+/// How long a person waits for a list, in milliseconds.
+const LIST_TIMEOUT_MS: u32 = 15_000;
+
+/// Why leads could not be taken in.
+#[derive(Debug)]
+pub enum RestoreError {
+    /// No store answered, or it has no such backup.
+    Unreachable,
+    /// This is no snapshot.
+    Unreadable,
+    /// This device's disk did not take it.
+    Storage(StorageError),
+}
+
+impl RestoreError {
+    /// As the app reads it.
+    pub fn to_json(&self) -> String {
+        let mut it = Fields::new();
+        it.text(
+            "code",
+            match self {
+                Self::Unreachable => "unreachable",
+                Self::Unreadable => "unreadable",
+                Self::Storage(_) => "storage",
+            },
+        );
+        if let Self::Storage(error) = self {
+            it.text("message", &error.to_string());
+        }
+        it.end()
+    }
+}
+
+impl Device {
+    /// Ships the outbox to a store, because the engine wished it.
+    pub(super) async fn back_up(self: Rc<Self>, reign: u64, request_id: u64, target: Target) {
+        let is_taken = self.reign.own_epoch().is_some() && self.ship(target).await;
+        let outcome = if is_taken {
+            let now = clock::moment().unix_ms;
+            self.last_backup_at.set(Some(now));
+            // Only a person who looks misses it.
+            let _ = self.db.put_setting(LAST_BACKUP, &now.to_string()).await;
+            Input::BackupDone { request_id }
+        } else {
+            Input::BackupFailed { request_id }
+        };
+        self.tell_outcome(reign, outcome);
+    }
+
+    async fn ship(&self, target: Target) -> bool {
+        let Ok(document) = self.snapshot().await else { return false };
+        let url = self.url(target, &backups_route(self.device_id.as_str(), None));
+        web::ask("PUT", &url, Some(&document), TIMEOUT_MS).await.is_some()
+    }
+
+    /// The whole outbox, as it is on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn snapshot(&self) -> Result<String, StorageError> {
+        let records = self.db.dump().await?;
+        let saved_through = self.engine.borrow().saved_through();
+        Ok(snapshot::write(&self.device_id, saved_through, clock::moment().unix_ms, &records))
+    }
+
+    /// The backups of every installation that the store has, as its JSON.
+    pub async fn backups(&self) -> Option<String> {
+        web::ask("GET", &self.url(0, "/api/backups"), None, LIST_TIMEOUT_MS).await
+    }
+
+    /// Takes a backup into this outbox.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; what was taken in before stays.
+    pub async fn restore_backup(
+        self: &Rc<Self>,
+        device_id: &str,
+        version: u32,
+    ) -> Result<String, RestoreError> {
+        let url = self.url(0, &backups_route(device_id, Some(version)));
+        let document = web::ask("GET", &url, None, TIMEOUT_MS).await.ok_or(RestoreError::Unreachable)?;
+        self.restore(&document).await
+    }
+
+    /// Takes a snapshot into this outbox. The summary is JSON: `restored`, `known` and `unreadable` entries.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; what was taken in before stays.
+    pub async fn restore(self: &Rc<Self>, document: &str) -> Result<String, RestoreError> {
+        let snapshot = snapshot::read(document).ok_or(RestoreError::Unreadable)?;
+        let (mut added, mut known) =
+            self.db.restore(snapshot.entries).await.map_err(RestoreError::Storage)?;
+        let mut unreadable = snapshot.unreadable;
+        for form in &snapshot.forms {
+            let capture = pending::PendingForm::read(form).and_then(|form| self.pending_capture(&form));
+            let Some(capture) = capture else {
+                unreadable += 1;
+                continue;
+            };
+            if self.engine.borrow().newest_version(capture.client_id()).is_some() {
+                known += 1;
+                continue;
+            }
+            let saved = self.db.save(&capture, clock::moment().unix_ms).await;
+            added.push(saved.map_err(RestoreError::Storage)?);
+        }
+        let restored = added.len();
+        let records = Records { entries: added, ..Records::default() };
+        self.tell_tabs(News { epoch: None, records: records.clone() });
+        self.tell(Input::Restored(records));
+        if self.lost.borrow().as_ref().is_some_and(|(device_id, _)| *device_id == snapshot.device_id.as_str())
+        {
+            self.forget_lost();
+        }
+        let mut it = Fields::new();
+        it.number("restored", restored as u64);
+        it.number("known", known as u64);
+        it.number("unreadable", unreadable as u64);
+        Ok(it.end())
+    }
+}
+
+fn backups_route(device_id: &str, version: Option<u32>) -> String {
+    let mut route = ["/api/devices/", device_id, "/backups"].concat();
+    if let Some(version) = version {
+        route.push('/');
+        route.push_str(&version.to_string());
+    }
+    route
+}

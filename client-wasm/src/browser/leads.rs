@@ -1,0 +1,168 @@
+//! What people do with leads on this device: save one, fix it, take it back.
+
+use std::rc::Rc;
+
+use domain::{ClientId, ErrorCode, FieldError};
+
+use super::clock;
+use super::device::Device;
+use super::idb::StorageError;
+use super::save_error::SaveError;
+use super::signals::News;
+use super::web;
+use crate::capture::{Capture, Moment, saved_lead};
+use crate::engine::Input;
+use crate::engine::custody::Place;
+use crate::engine::listing::LeadRow;
+use crate::engine::record::{EntryRecord, Records};
+use crate::engine::status::EntryStatus;
+use crate::engine::stored;
+use crate::json::{Fields, writer};
+
+impl Device {
+    /// Every rule that what was typed breaks.
+    pub fn check(&self, form_json: &str) -> Vec<FieldError> {
+        self.campaigns.judging(form_json, |campaign| Capture::check(campaign, form_json)).unwrap_or_default()
+    }
+
+    /// Saves a lead. Resolves when it is durable; never waits for the network or for the engine.
+    ///
+    /// # Errors
+    /// [`SaveError`]; the text must stay in the form. After [`SaveError::Invalid`] nothing was stored; after
+    /// [`SaveError::Storage`] that is not known, and saving the same form again is the same lead.
+    pub async fn save(self: &Rc<Self>, form_json: &str) -> Result<EntryRecord, SaveError> {
+        let make = |moment: Moment| {
+            let client_id =
+                clock::new_client_id(moment.unix_ms).map_err(|error| StorageError::from_js(&error))?;
+            let device_id = self.device_id.clone();
+            self.campaigns
+                .judging(form_json, |campaign| {
+                    Capture::new(campaign, form_json, client_id, device_id, moment)
+                })
+                .unwrap_or_else(|| Err(malformed()))
+                // A later version keeps the name of who captured the lead.
+                .map(|capture| capture.by(self.operator.borrow().clone()))
+                .map_err(SaveError::Invalid)
+        };
+        self.keep(form_json.to_owned(), make).await
+    }
+
+    /// Saves what was typed as the next version of a lead.
+    ///
+    /// # Errors
+    /// As [`Self::save`]; `version` when the lead is not on this device, or not any more.
+    pub async fn correct(
+        self: &Rc<Self>,
+        client_id: &str,
+        form_json: &str,
+    ) -> Result<EntryRecord, SaveError> {
+        let make = |moment: Moment| {
+            let saved = self.newest_text(client_id)?;
+            let device_id = self.device_id.clone();
+            self.campaigns
+                .judging(form_json, |campaign| {
+                    Capture::corrected(campaign, &saved, form_json, device_id, moment)
+                })
+                .unwrap_or_else(|| Err(malformed()))
+                .map_err(SaveError::Invalid)
+        };
+        self.keep([client_id, form_json].concat(), make).await
+    }
+
+    /// Takes a lead back: its next version.
+    ///
+    /// # Errors
+    /// As [`Self::correct`].
+    pub async fn take_back(self: &Rc<Self>, client_id: &str) -> Result<EntryRecord, SaveError> {
+        let make = |moment: Moment| {
+            let saved = self.newest_text(client_id)?;
+            Capture::voided(&saved, self.device_id.clone(), moment).map_err(SaveError::Invalid)
+        };
+        self.keep(client_id.to_owned(), make).await
+    }
+
+    /// Makes an entry and writes it. `wish` is what the person asked for: asked again after the disk failed, it
+    /// is the same entry, so that it cannot become two.
+    async fn keep(
+        self: &Rc<Self>,
+        wish: String,
+        make: impl FnOnce(Moment) -> Result<Capture, SaveError>,
+    ) -> Result<EntryRecord, SaveError> {
+        let moment = clock::moment();
+        let failed = self.unsettled.take().filter(|(known, _)| *known == wish);
+        let capture = match failed {
+            Some((_, capture)) => capture,
+            None => make(moment)?,
+        };
+        let record = match self.db.save(&capture, moment.unix_ms).await {
+            Ok(record) => record,
+            Err(error) => {
+                *self.unsettled.borrow_mut() = Some((wish, capture));
+                return Err(error.into());
+            }
+        };
+        let records = Records { entries: vec![record.clone()], ..Records::default() };
+        self.tell_tabs(News { epoch: None, records });
+        self.look_around();
+        self.tell(Input::Saved(record.clone()));
+        self.mark_presence(&record);
+        if !self.has_asked_to_persist.replace(true) {
+            // At the first save, because browsers judge by use.
+            web::ask_to_persist();
+        }
+        Ok(record)
+    }
+
+    fn newest_text(&self, client_id: &str) -> Result<String, SaveError> {
+        let engine = self.engine.borrow();
+        let newest = client_id.parse::<ClientId>().ok().and_then(|id| engine.newest_version(id));
+        newest.map(|record| record.entry.clone()).ok_or_else(|| SaveError::Invalid(malformed()))
+    }
+
+    /// The newest version of a lead as JSON, while its data is on this device.
+    pub fn lead(&self, client_id: &str) -> Option<String> {
+        saved_lead(&self.newest_text(client_id).ok()?)
+    }
+
+    /// At most this many leads, as JSON.
+    pub fn leads(&self, limit: usize) -> String {
+        let mut list = Fields::new();
+        list.list("leads", &self.engine.borrow().leads(limit), write_row);
+        list.end()
+    }
+}
+
+/// The lead is not there to be changed.
+fn malformed() -> Vec<FieldError> {
+    vec![FieldError::new("version", ErrorCode::Malformed)]
+}
+
+fn write_row(row: &LeadRow) -> String {
+    let flag = |is_set: bool| if is_set { "true" } else { "false" };
+    let mut it = Fields::new();
+    it.text("clientId", &row.client_id.to_string());
+    it.text("name", &row.name);
+    it.raw("savedAt", &row.saved_at.to_string());
+    it.text(
+        "state",
+        match row.status {
+            EntryStatus::Pending => "pending",
+            EntryStatus::Syncing => "syncing",
+            EntryStatus::Synced => "synced",
+            EntryStatus::Failed => "failed",
+        },
+    );
+    it.text(
+        "place",
+        match row.place {
+            Place::Device => "device",
+            Place::Hub => "hub",
+            Place::Cloud => "cloud",
+        },
+    );
+    let errors: Vec<String> = row.errors.iter().map(stored::write_field_error).collect();
+    it.raw("errors", &writer::array(&errors));
+    it.raw("isTakenBack", flag(row.is_taken_back));
+    it.raw("canChange", flag(row.can_change));
+    it.end()
+}

@@ -1,0 +1,60 @@
+// One line above the form, and only one: what matters most to the leads (UX.md, TIER-2, SYN-8).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { runnerImport } from 'vite';
+
+const { module } = await runnerImport(fileURLToPath(new URL('banner.ts', import.meta.url)));
+const { bannerFor, MIN_FREE_BYTES } = module;
+
+const GIB = 2 ** 30;
+const CALM = {
+  mode: 'full',
+  reach: 'cloud',
+  session: 'none',
+  places: { device: 0, hub: 0, cloud: 40 },
+  persisted: true,
+  usage: 0,
+  quota: GIB,
+  lost: null,
+  canInstall: false,
+};
+/** By importance: each stays hidden as long as one above it holds. */
+const TROUBLES = [
+  ['reduced.banner', { mode: 'reduced' }],
+  ['banner.lost', { lost: { deviceId: 'ipad-1', savedThrough: 41 } }],
+  ['banner.full', { usage: GIB - MIN_FREE_BYTES + 1 }],
+  ['banner.reconnect', { session: 'reconnect' }],
+  ['banner.solo', { reach: 'solo' }],
+  ['banner.install', { canInstall: true }],
+  ['banner.volatile', { persisted: false }],
+];
+const told = (...changes) => bannerFor(Object.assign({}, CALM, ...changes))?.words;
+
+test('with the cloud and nothing to say, there is no line', () => {
+  assert.equal(told(), undefined);
+  assert.equal(told({ reach: null, persisted: null, usage: null, quota: null }), undefined, 'not known yet is no news');
+  for (const session of ['valid', 'grace']) assert.equal(told({ session }), undefined, 'nothing waits for a session');
+});
+
+test('of several troubles the most important is told', () => {
+  for (const [index, [words]] of TROUBLES.entries()) {
+    const fromHereOn = TROUBLES.slice(index).map(([, change]) => change);
+    assert.equal(told(...fromHereOn), words);
+  }
+});
+
+test('a hub is told as solo is: before any advice about setting up, after what endangers leads', () => {
+  const [, , full, , , install, volatile] = TROUBLES.map(([, change]) => change);
+  assert.equal(told({ reach: 'hub' }, install, volatile), 'banner.hub');
+  assert.equal(told({ reach: 'hub' }, full), 'banner.full');
+});
+
+test('storage that is not promised matters only when there is something in it', () => {
+  assert.equal(told({ persisted: false, places: { device: 0, hub: 0, cloud: 0 } }), undefined);
+});
+
+test('what a person can act on leads to the screen for it', () => {
+  const hrefs = TROUBLES.map(([, change]) => bannerFor({ ...CALM, ...change }).href);
+  assert.deepEqual(hrefs, [undefined, '#restore', undefined, undefined, undefined, '#install', '#device']);
+});

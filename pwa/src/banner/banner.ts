@@ -1,0 +1,44 @@
+import type { Device, DeviceState, Status } from '../device';
+import type { WordKey } from '../i18n/words.svelte';
+
+/** What the line above the form depends on. */
+export type Situation = Pick<Status, 'reach' | 'session' | 'places'> &
+  Pick<DeviceState, 'persisted' | 'usage' | 'quota' | 'lost'> &
+  Pick<Device, 'mode'> & {
+    /** Opened in Safari on an iPad, whose home screen could have it. */
+    readonly canInstall: boolean;
+  };
+
+export interface Banner {
+  readonly words: WordKey;
+  /** The screen where something can be done about it. */
+  readonly href?: string;
+}
+
+/** Less than this, and a day's leads with their backups might not fit. */
+export const MIN_FREE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * By importance, the first that holds is told: what endangers leads, then what the hostess sees happen,
+ * then what is to be set up. Advice about setting up waits until a cloud answers: at a booth without one,
+ * an app on the home screen would begin without the leads that are here.
+ */
+const BANNERS: readonly (Banner & { readonly holds: (it: Situation) => boolean })[] = [
+  { words: 'reduced.banner', holds: ({ mode }) => mode === 'reduced' },
+  { words: 'banner.lost', href: '#restore', holds: ({ lost }) => lost !== null },
+  { words: 'banner.full', holds: ({ usage, quota }) => usage !== null && quota !== null && quota - usage < MIN_FREE_BYTES },
+  { words: 'banner.reconnect', holds: ({ session }) => session === 'reconnect' },
+  { words: 'banner.solo', holds: ({ reach }) => reach === 'solo' },
+  { words: 'banner.hub', holds: ({ reach }) => reach === 'hub' },
+  { words: 'banner.install', href: '#install', holds: ({ canInstall }) => canInstall },
+  {
+    words: 'banner.volatile',
+    href: '#device',
+    // Browsers are asked at the first save, and judge by use.
+    holds: ({ persisted, places }) => persisted === false && places.device + places.hub + places.cloud > 0,
+  },
+];
+
+export function bannerFor(situation: Situation): Banner | undefined {
+  return BANNERS.find(({ holds }) => holds(situation));
+}
