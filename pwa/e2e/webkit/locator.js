@@ -72,7 +72,7 @@ export class Locator {
     await this.waitFor();
     await this.#ask((element) => (element.focus(), element.select()));
     await this.#page.type(query, this.#what, text);
-    await until(async () => (await this.inputValue()) === text, () => `"${text}" in ${JSON.stringify(this.#what)}`);
+    await until(async () => (await this.inputValue()) === text, async () => `"${text}" in ${JSON.stringify(this.#what)}, which holds "${await this.inputValue()}",`, 8000);
   }
 
   async check() {
