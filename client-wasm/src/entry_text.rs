@@ -52,6 +52,7 @@ fn write_consent(consent: &ConsentGrant) -> String {
 
 // proptest is for the native tests only.
 #[cfg(all(test, not(target_arch = "wasm32")))]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use domain::{ClientId, Entry, Timestamp};
     use proptest::collection::vec;

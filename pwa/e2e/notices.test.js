@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
 import { field, fill, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
 import { Server } from './support/server.js';
+import { until } from './support/until.js';
 
 const KNOWN = 'Ten e-mail już jest na liście. Możesz zapisać mimo to.';
 const SOLO = 'Brak sieci: zapisuję na tym iPadzie.';
@@ -118,11 +119,14 @@ test('in Safari on an iPad the line leads to the home screen; when storage is go
   assert.equal(await lost.getAttribute('href'), '#restore');
 });
 
-/** The campaign that ships with the app, under another name, as its next version. */
+/** The campaign that ships with the app, under another name, as its next version; served from here on. */
 async function publishNewer() {
   const shipped = JSON.parse(readFileSync(new URL('../../domain/campaigns/shootout-2026.json', import.meta.url), 'utf8'));
   const newer = { ...shipped, version: shipped.version + 1, name: { pl: 'Shootout 3x3: finał', en: 'Shootout 3x3: final' } };
   await server.run(['campaigns', 'publish', '-'], JSON.stringify(newer));
+  // A running server looks for what was published once a second.
+  const isServed = async () => (await (await fetch(`${server.url}/api/campaigns/${newer.id}`)).json()).version === newer.version;
+  await until(isServed, 'the published campaign at the server');
   return newer;
 }
 

@@ -6,6 +6,7 @@ import { Ipad } from './support/browser.js';
 import { field, fill, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
 import { DIST, ReleaseServer } from './support/release-server.js';
 import { Server } from './support/server.js';
+import { until } from './support/until.js';
 
 const REDUCED = 'Tryb awaryjny: zapisuję na tym iPadzie. Zgłoszenia wyślą się, gdy otworzysz formularz ponownie z siecią.';
 const WASM = /\.wasm$/;
@@ -64,12 +65,6 @@ const pendingForms = () =>
       }),
   );
 
-/** The library takes the forms over while the app is open already, so green may be shown before. */
-async function until(holds) {
-  const deadline = Date.now() + 20_000;
-  while (!(await holds())) assert.ok(Date.now() < deadline, 'the forms are not taken over and sent');
-}
-
 test('the required consents are asked for, and nothing else', async () => {
   app.answerInstead(WASM, 'damaged');
   await openReduced(page);
@@ -113,8 +108,8 @@ test('what is saved survives the power cut, and reaches the server once when the
 
   app.release(DIST);
   await openWhole(page);
-  for (const { email } of [PEOPLE.anna, PEOPLE.zofia]) await until(async () => (await rowsWith(email)).length === 1);
-  await until(async () => (await pendingForms()).length === 0);
+  for (const { email } of [PEOPLE.anna, PEOPLE.zofia]) await until(async () => (await rowsWith(email)).length === 1, `the lead of ${email}`);
+  await until(async () => (await pendingForms()).length === 0, 'the end of the forms that wait for the library');
   await see(page, SYNCED);
 
   await page.reload();

@@ -168,7 +168,12 @@ impl Store {
         let client_id = entry["clientId"].as_str().unwrap().to_owned();
         let version = entry["version"].as_u64().unwrap();
         let (word, at) = self.judge(&(client_id.clone(), version), entry);
-        let mut result = json!({ "clientId": client_id, "version": version, "status": word, "errors": [] });
+        let errors = match word.as_str() {
+            "invalid" => json!([{ "field": "email", "code": "malformed" }]),
+            _ => json!([]),
+        };
+        let mut result =
+            json!({ "clientId": client_id, "version": version, "status": word, "errors": errors });
         if let Some(at) = at.filter(|_| !self.gives_no_receipts) {
             result["position"] = json!(at + 1);
             result["appendId"] = json!(hex(self.log[at].1));

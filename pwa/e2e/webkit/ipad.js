@@ -1,6 +1,7 @@
 import WebSocket from 'ws';
 import { temporaryFolder } from '../support/server.js';
-import { Page, until } from './locator.js';
+import { until } from '../support/until.js';
+import { Page } from './locator.js';
 import { childrenOf, findMiniBrowser, freePort, Program } from './programs.js';
 
 /**
@@ -99,10 +100,15 @@ class InspectedPage extends Page {
     await this.evaluate(`void (${find})(${JSON.stringify(what)})[0].click()`);
   }
 
-  /** Types over what is selected, as one insertion. */
+  /** Types over what is there, at one go: half-typed text that the app brings back comes before or not at all. */
   async type(find, what, text) {
-    const command = text === '' ? '["delete"]' : JSON.stringify(['insertText', false, text]);
-    await this.evaluate(`void document.execCommand(...${command})`);
+    const command = text === '' ? ['delete'] : ['insertText', false, text];
+    const type = (element, command) => {
+      element.focus();
+      element.select();
+      document.execCommand(...command);
+    };
+    await this.evaluate(`(${type})((${find})(${JSON.stringify(what)})[0], ${JSON.stringify(command)})`);
   }
 
   close() {

@@ -1,19 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises';
-
-const TIMEOUT_MS = 60_000;
-const POLL_MS = 30;
-
-/** Asks again and again until the answer is truthy. What cannot be asked yet (a page that loads) is asked again. */
-export async function until(ask, what, timeoutMs = TIMEOUT_MS) {
-  const deadline = Date.now() + timeoutMs;
-  let failure;
-  while (Date.now() < deadline) {
-    const answer = await Promise.resolve(ask()).catch((error) => void (failure = error));
-    if (answer) return answer;
-    await wait(POLL_MS);
-  }
-  throw new Error(`${await what()} did not come within ${timeoutMs} ms${failure ? `; last error: ${failure.message}` : ''}`);
-}
+import { until } from '../support/until.js';
 
 /**
  * The elements that a person would call so, found as Playwright finds them: what is said to a Playwright page in
@@ -70,9 +55,8 @@ export class Locator {
 
   async fill(text) {
     await this.waitFor();
-    await this.#ask((element) => (element.focus(), element.select()));
     await this.#page.type(query, this.#what, text);
-    await until(async () => (await this.inputValue()) === text, async () => `"${text}" in ${JSON.stringify(this.#what)}, which holds "${await this.inputValue()}",`, 8000);
+    await until(async () => (await this.inputValue()) === text, async () => `"${text}" in ${JSON.stringify(this.#what)}, which holds "${await this.inputValue()}",`);
   }
 
   async check() {

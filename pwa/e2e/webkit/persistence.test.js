@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { field, fill, openReady, PEOPLE, save, see, SYNCED, tapSave } from '../support/capture.js';
 import { Server } from '../support/server.js';
+import { until } from '../support/until.js';
 import { Ipad } from './ipad.js';
-import { until } from './locator.js';
 import { Screen } from './programs.js';
 
 const OLA = { firstName: 'Ola', lastName: 'Żuk', email: 'ola.zuk@example.com', phone: '' };

@@ -40,8 +40,9 @@ export class Session extends Page {
     await this.#ask('POST', `/element/${await this.#element(find, what)}/click`, {});
   }
 
-  /** Types over what is selected. */
+  /** Types over what is there. */
   async type(find, what, text) {
+    await this.evaluate(`void (${find})(${JSON.stringify(what)})[0].select()`);
     const element = await this.#element(find, what);
     if (text === '') await this.#ask('POST', `/element/${element}/clear`, {});
     else await this.#ask('POST', `/element/${element}/value`, { text });
