@@ -1,5 +1,6 @@
 import { findMiniBrowser, findOnPath, freePort, Program } from './programs.js';
-import { Page, until } from './locator.js';
+import { until } from '../support/until.js';
+import { Page } from './locator.js';
 
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 
