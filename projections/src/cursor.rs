@@ -46,7 +46,8 @@ async fn start(db: &mut PgConnection, projection: &Registration) -> Result<(), s
             .rows_affected()
             == 1;
     if begun {
-        sqlx::query(&format!("TRUNCATE {}", projection.tables.join(", "))).execute(&mut *db).await?;
+        let tables: Vec<&str> = projection.tables.iter().map(|table| table.name).collect();
+        sqlx::query(&format!("TRUNCATE {}", tables.join(", "))).execute(&mut *db).await?;
         sqlx::query("DELETE FROM projection_cursors WHERE name = $1 AND version < $2")
             .bind(projection.name)
             .bind(projection.version)

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use crate::fold::{self, DeviceChange, DeviceSequences};
 use crate::row::undecodable;
-use crate::{Poison, Projection};
+use crate::{Poison, Projection, Table};
 
 /// Which sequence numbers of each device are here.
 #[derive(Debug)]
@@ -80,7 +80,9 @@ impl Projection for Devices {
 
     const NAME: &'static str = "devices";
     const VERSION: i32 = 1;
-    const TABLES: &'static [&'static str] = &["device_sequences"];
+    const TABLES: &'static [Table] = &[Table { name: "device_sequences", row_label: "device_id" }];
+    // Unions and maxima.
+    const ORDERED_STREAMS: &'static [&'static str] = &[];
 
     fn fold(event: &RecordedEvent) -> Result<Option<DeviceChange>, Poison> {
         DeviceChange::read(event)

@@ -25,9 +25,15 @@
 //!
 //! It is parked: named in `parked_events` with the reason, and passed. It stays in the log.
 //!
+//! # When the rows are in doubt
+//!
+//! [`status`] tells how far each projection is and what it parked, [`verify`] compares its rows with the log,
+//! [`replay`] folds a piece of the log again, and [`rebuild`] all of it, beside the live rows and while leads come in.
+//!
 //! A projection whose version was raised starts again from the beginning by itself; a program that finds its
 //! tables in the hands of a newer one leaves them alone.
 
+mod build;
 mod catch_up;
 mod cursor;
 pub mod devices;
@@ -39,15 +45,24 @@ mod page;
 mod parked;
 mod projection;
 pub mod quarantine;
+mod rebuild;
+mod replay;
 mod row;
 mod runner;
+mod status;
+mod verify;
 
+pub use build::{BuildError, Progress, abandon};
 pub use catch_up::{CatchUpError, WaitError, catch_up, wait_for};
 pub use devices::Devices;
 pub use leads::Leads;
-pub use projection::{Poison, Projection, Registration};
+pub use projection::{Poison, Projection, Registration, Table};
 pub use quarantine::Quarantine;
+pub use rebuild::{Poisoned, Rebuilt, rebuild};
+pub use replay::{MAX_REPLAY_EVENTS, ReplayError, Replayed, replay};
 pub use runner::{Runner, RunnerOptions, Waker};
+pub use status::{ParkedEvent, ProjectionStatus, parked_events, status};
+pub use verify::{DifferenceKind, MAX_NAMED_ROWS, RowDifference, TableVerification, Verification, verify};
 
 /// The projection [`Leads`] as the runner knows it: leads and contacts.
 pub static LEADS: Registration = Registration::of::<Leads>();
@@ -61,3 +76,8 @@ pub static DEVICES: Registration = Registration::of::<Devices>();
 /// Every projection of this program.
 pub static ALL: [Registration; 3] =
     [Registration::of::<Leads>(), Registration::of::<Quarantine>(), Registration::of::<Devices>()];
+
+/// The projection of this name.
+pub fn named(name: &str) -> Option<&'static Registration> {
+    ALL.iter().find(|projection| projection.name == name)
+}

@@ -1,5 +1,6 @@
 //! One step of a projection: read a page after the cursor, write its rows and move the cursor, in one
-//! transaction.
+//! transaction. Which tables that are says the connection's `search_path`: a build has a schema of its own
+//! ([`crate::build`]).
 //!
 //! After an error the connection may be left inside a transaction: whoever gets one drops the connection.
 
@@ -10,6 +11,30 @@ use crate::cursor::{self, Cursor};
 use crate::parked::park;
 use crate::projection::Unfoldable;
 use crate::{Poison, Registration};
+
+/// What becomes of an event that cannot be folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnPoison {
+    /// It is parked and passed.
+    Park,
+    /// Nothing of its page is kept.
+    Stop,
+}
+
+/// What became of a page inside the caller's transaction.
+pub(crate) enum Folded {
+    /// Its rows are written, and the cursor stands behind it.
+    Written,
+    /// The cursor did not stand before it; nothing was written.
+    LostRace,
+    /// It holds this event, which cannot be folded. The caller must roll back.
+    Poisoned {
+        /// Where the event stands.
+        position: u64,
+        /// Why it cannot be folded.
+        poison: Poison,
+    },
+}
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,21 +102,53 @@ async fn write(
 ) -> Result<Step, sqlx::Error> {
     let Some(last) = events.last() else { return Ok(Step::CaughtUp) };
     sqlx::query("BEGIN").execute(&mut *db).await?;
-    if !cursor::advance(db, projection, from, events).await? {
-        sqlx::query("ROLLBACK").execute(db).await?;
-        return Ok(Step::LostRace);
+    match fold(db, projection, from, events, OnPoison::Park).await? {
+        Folded::Written => {
+            sqlx::query("COMMIT").execute(db).await?;
+            Ok(Step::Moved { through: last.position, is_full })
+        }
+        Folded::LostRace | Folded::Poisoned { .. } => {
+            sqlx::query("ROLLBACK").execute(db).await?;
+            Ok(Step::LostRace)
+        }
     }
+}
+
+/// Writes the rows of a page and moves the cursor from `from` past it, inside the caller's transaction.
+pub(crate) async fn fold(
+    db: &mut PgConnection,
+    projection: &Registration,
+    from: u64,
+    events: &[RecordedEvent],
+    on_poison: OnPoison,
+) -> Result<Folded, sqlx::Error> {
+    if !cursor::advance(db, projection, from, events).await? {
+        return Ok(Folded::LostRace);
+    }
+    let unfoldable = write_rows(db, projection, events).await?;
+    if let (OnPoison::Stop, Some(first)) = (on_poison, unfoldable.first())
+        && let Some(event) = events.get(first.place)
+    {
+        return Ok(Folded::Poisoned { position: event.position, poison: first.poison.clone() });
+    }
+    park(db, projection, events, &unfoldable).await?;
+    Ok(Folded::Written)
+}
+
+/// Writes the rows of events inside the caller's transaction; answers those that cannot be folded.
+pub(crate) async fn write_rows(
+    db: &mut PgConnection,
+    projection: &Registration,
+    events: &[RecordedEvent],
+) -> Result<Vec<Unfoldable>, sqlx::Error> {
     sqlx::query("SAVEPOINT page").execute(&mut *db).await?;
-    let unfoldable = match projection.project(db, events).await {
+    match projection.project(db, events).await {
         Err(error) if refused_content(&error).is_some() => {
             sqlx::query("ROLLBACK TO page").execute(&mut *db).await?;
-            project_one_by_one(db, projection, events).await?
+            project_one_by_one(db, projection, events).await
         }
-        other => other?,
-    };
-    park(db, projection, events, &unfoldable).await?;
-    sqlx::query("COMMIT").execute(db).await?;
-    Ok(Step::Moved { through: last.position, is_full })
+        other => other,
+    }
 }
 
 /// Finds the events whose rows the database refuses, so that they are parked and their neighbours are not.

@@ -19,7 +19,11 @@ pub trait Projection: 'static {
     const VERSION: i32;
 
     /// The tables that only this projection writes.
-    const TABLES: &'static [&'static str];
+    const TABLES: &'static [Table];
+
+    /// The kinds of stream whose events must be folded in the order of the log: what a later one says takes the place of
+    /// what an earlier one said. Of all others, any may be folded again at any time.
+    const ORDERED_STREAMS: &'static [&'static str];
 
     /// What an event does to the tables; `None` when it does not concern this projection. Pure.
     ///
@@ -36,6 +40,15 @@ pub trait Projection: 'static {
         db: &mut PgConnection,
         changes: Vec<Self::Change>,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+/// A table of a projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    /// Its name, which needs no quotes. It has a primary key.
+    pub name: &'static str,
+    /// SQL over its columns that names a row for people, without personal data.
+    pub row_label: &'static str,
 }
 
 /// Why an event cannot be folded. The reason is for engineers and never holds what somebody typed.
@@ -67,14 +80,22 @@ pub struct Registration {
     pub name: &'static str,
     /// [`Projection::VERSION`].
     pub version: i32,
-    pub(crate) tables: &'static [&'static str],
+    /// [`Projection::TABLES`].
+    pub tables: &'static [Table],
+    pub(crate) ordered_streams: &'static [&'static str],
     project: for<'c> fn(&'c mut PgConnection, &'c [RecordedEvent]) -> Projecting<'c>,
 }
 
 impl Registration {
     /// Takes the type away.
     pub const fn of<P: Projection>() -> Self {
-        Self { name: P::NAME, version: P::VERSION, tables: P::TABLES, project: project::<P> }
+        Self {
+            name: P::NAME,
+            version: P::VERSION,
+            tables: P::TABLES,
+            ordered_streams: P::ORDERED_STREAMS,
+            project: project::<P>,
+        }
     }
 
     /// Folds the events and writes their changes; answers those that cannot be folded.

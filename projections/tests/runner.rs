@@ -11,8 +11,8 @@ use event_store::testing::fresh_store;
 use event_store::{RecordedEvent, connect};
 use projections::fold::LeadChange;
 use projections::{
-    ALL, CatchUpError, LEADS, Leads, Poison, Projection, Registration, Runner, RunnerOptions, WaitError,
-    catch_up, wait_for,
+    ALL, CatchUpError, LEADS, Leads, Poison, Projection, Registration, Runner, RunnerOptions, Table,
+    WaitError, catch_up, wait_for,
 };
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -220,7 +220,8 @@ impl Projection for NextLeads {
     type Change = LeadChange;
     const NAME: &'static str = Leads::NAME;
     const VERSION: i32 = Leads::VERSION + 1;
-    const TABLES: &'static [&'static str] = Leads::TABLES;
+    const TABLES: &'static [Table] = Leads::TABLES;
+    const ORDERED_STREAMS: &'static [&'static str] = Leads::ORDERED_STREAMS;
 
     fn fold(event: &RecordedEvent) -> Result<Option<LeadChange>, Poison> {
         let mut change = Leads::fold(event)?;

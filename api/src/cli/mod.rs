@@ -9,6 +9,7 @@ mod export;
 mod import;
 mod openapi;
 mod output;
+mod projections;
 mod quarantine;
 mod replayed;
 mod serve;
@@ -53,6 +54,7 @@ enum Command {
     Devices(devices::Devices),
     Backups(backups::Backups),
     Import(import::Import),
+    Projections(projections::Projections),
     /// Write the OpenAPI document of the API.
     Openapi(openapi::Openapi),
 }
@@ -77,6 +79,7 @@ pub fn run() -> ExitCode {
             Command::Devices(devices) => devices.run().await,
             Command::Backups(backups) => backups.run().await,
             Command::Import(import) => import.run().await,
+            Command::Projections(projections) => projections.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }
     });

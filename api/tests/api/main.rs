@@ -13,6 +13,7 @@ mod no_personal_data_in_logs;
 mod office;
 mod openapi;
 mod program;
+mod projections;
 mod quarantine;
 mod recovery;
 mod server;

@@ -105,16 +105,21 @@ impl LeadState {
     }
 
     fn version(&mut self, version: LeadView) {
-        self.view = Some(match self.view.take() {
-            None => version,
-            Some(known) if known.version >= version.version => known,
+        let Some(known) = self.view.take() else {
+            self.view = Some(version);
+            return;
+        };
+        // The first that was recorded, also when it is folded late because it was parked.
+        let (position, recorded_at) =
+            (known.position, known.recorded_at).min((version.position, version.recorded_at));
+        let newest = match known {
+            known if known.version >= version.version => known,
             // What a void says of the person is of no interest, and may be nothing: what counts, should
             // somebody look for a withdrawal, is what the version before said.
-            Some(known) if version.is_voided => {
-                LeadView { version: version.version, is_voided: true, ..known }
-            }
-            Some(known) => LeadView { position: known.position, recorded_at: known.recorded_at, ..version },
-        });
+            known if version.is_voided => LeadView { version: version.version, is_voided: true, ..known },
+            _ => version,
+        };
+        self.view = Some(LeadView { position, recorded_at, ..newest });
     }
 }
 

@@ -16,12 +16,12 @@ mod lead_table;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use domain::ClientId;
+use domain::{ClientId, FOLLOW_UP_STREAM};
 use event_store::RecordedEvent;
 use sqlx::PgConnection;
 
 use crate::fold::{ContactKey, LeadChange, LeadState, LeadView, contacts, merge_into};
-use crate::{Poison, Projection};
+use crate::{Poison, Projection, Table};
 
 /// Leads as people see them, and one contact per campaign and e-mail address.
 #[derive(Debug)]
@@ -32,7 +32,13 @@ impl Projection for Leads {
 
     const NAME: &'static str = "leads";
     const VERSION: i32 = 2;
-    const TABLES: &'static [&'static str] = &["leads", "lead_follow_ups", "contacts"];
+    const TABLES: &'static [Table] = &[
+        Table { name: "leads", row_label: "client_id::text" },
+        Table { name: "lead_follow_ups", row_label: "client_id::text" },
+        Table { name: "contacts", row_label: "campaign_id || '/' || first_client_id" },
+    ];
+    // Of two corrections of a field, the later one counts. Versions of a lead have numbers of their own.
+    const ORDERED_STREAMS: &'static [&'static str] = &[FOLLOW_UP_STREAM];
 
     fn fold(event: &RecordedEvent) -> Result<Option<LeadChange>, Poison> {
         let change = LeadChange::read(event)?;

@@ -5,7 +5,7 @@
 
 mod export;
 
-use domain::RefusalReason;
+use domain::{FOLLOW_UP_STREAM, LEAD_STREAM, RefusalReason, SUBMISSION_STREAM};
 use event_store::RecordedEvent;
 use serde::Deserialize;
 use sqlx::postgres::PgRow;
@@ -13,7 +13,7 @@ use sqlx::{PgConnection, PgExecutor, Row};
 
 use crate::fold::{self, QuarantineChange, Quarantined};
 use crate::row::{json, undecodable};
-use crate::{Poison, Projection};
+use crate::{Poison, Projection, Table};
 
 pub use export::{QuarantineFormat, export};
 
@@ -52,7 +52,9 @@ impl Projection for Quarantine {
 
     const NAME: &'static str = "quarantine";
     const VERSION: i32 = 1;
-    const TABLES: &'static [&'static str] = &["quarantine"];
+    const TABLES: &'static [Table] = &[Table { name: "quarantine", row_label: "digest" }];
+    // What settles a submission comes behind it.
+    const ORDERED_STREAMS: &'static [&'static str] = &[LEAD_STREAM, FOLLOW_UP_STREAM, SUBMISSION_STREAM];
 
     fn fold(event: &RecordedEvent) -> Result<Option<QuarantineChange>, Poison> {
         QuarantineChange::read(event)

@@ -1,0 +1,72 @@
+//! `leadlog projections replay`.
+
+use std::io::Write;
+
+use clap::Args;
+use projections::{Registration, Replayed};
+use serde::Serialize;
+
+use super::{chosen, named, print_json};
+use crate::cli::DatabaseArgs;
+
+/// Folds a piece of the log once more into the live rows: events that were parked and that this program understands now,
+/// or rows that are gone. Harmless when repeated. Rows that are there and wrong need a rebuild.
+///
+/// Without --to it goes on to where the projection stands. With --to it stops there, unless later events stand on
+/// what it folds; then it says so and changes nothing. The live projection waits for it, so it takes at most 100,000
+/// events; for more, use `leadlog projections rebuild`.
+#[derive(Args)]
+pub(super) struct Replay {
+    /// The projection: leads (with contacts), quarantine or devices. Without a name, all of them.
+    #[arg(value_name = "NAME", value_parser = named)]
+    name: Option<&'static Registration>,
+
+    /// Position of the first event.
+    #[arg(long, value_name = "POSITION")]
+    from: u64,
+
+    /// Position of the last event.
+    #[arg(long, value_name = "POSITION")]
+    to: Option<u64>,
+
+    /// Print a line of JSON for each projection instead.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Done {
+    projection: &'static str,
+    from: u64,
+    to: u64,
+    parked: u64,
+}
+
+impl Replay {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let Self { name, from, to, json, database } = self;
+        database
+            .with_store(async |store| {
+                for projection in chosen(name) {
+                    let Replayed { from, to, parked } =
+                        projections::replay(store.pool(), projection, from, to).await?;
+                    let projection = projection.name;
+                    if json {
+                        print_json(&Done { projection, from, to, parked });
+                        continue;
+                    }
+                    let parked = match parked {
+                        0 => String::new(),
+                        count => format!("; {count} cannot be folded and are parked"),
+                    };
+                    writeln!(std::io::stdout().lock(), "{projection}: replayed {from} to {to}{parked}")?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}

@@ -1,0 +1,310 @@
+//! Invariant 8, by hand of an operator: what is rebuilt, verified and replayed while leads come in.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+mod captures;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use captures::{
+    capture, captures, corrects, erases, event, follow_up, lead_id, next, record, record_events, refused,
+    released, reported,
+};
+use domain::RefusalReason;
+use event_store::testing::fresh_store;
+use projections::{
+    ALL, BuildError, DEVICES, DifferenceKind, LEADS, Poisoned, QUARANTINE, ReplayError, Runner,
+    RunnerOptions, catch_up, parked_events, rebuild, replay, status, verify,
+};
+use serde_json::json;
+use sqlx::PgPool;
+
+const QUICK: RunnerOptions =
+    RunnerOptions { poll_interval: Duration::from_millis(20), gather: Duration::ZERO, page_events: 200 };
+
+async fn assert_verified(pool: &PgPool) {
+    for projection in &ALL {
+        let verification = verify(pool, projection, |_| ()).await.unwrap();
+        assert!(verification.is_equal(), "{projection:?}: {verification:?}");
+    }
+}
+
+/// Everything that a store meets: later versions, corrections, erasures, refusals and reports.
+async fn record_a_day(pool: &PgPool) {
+    record(pool, &captures(1..=40)).await;
+    let fixed = next(&capture(3), "corrected", |lead| lead["contact"]["email"] = json!("ola@example.com"));
+    let bad = capture(50);
+    let events = [
+        event(&fixed),
+        event(&next(&capture(4), "voided", |_| ())),
+        follow_up(5, 1, &corrects(json!({ "firstName": "Ola" }))),
+        follow_up(5, 2, &corrects(json!({ "firstName": "Olga" }))),
+        follow_up(6, 1, &erases()),
+        refused(&bad, RefusalReason::Invalid),
+        refused(&capture(51), RefusalReason::Invalid),
+        reported("ipad-7", 60),
+    ];
+    record_events(pool, &events).await;
+    record_events(pool, &[released(&bad)]).await;
+}
+
+async fn shape(pool: &PgPool) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT pg_get_indexdef(indexrelid) FROM pg_index
+         JOIN pg_class ON pg_class.oid = indrelid
+         WHERE relnamespace = current_schema()::regnamespace
+         UNION ALL
+         SELECT concat_ws(' ', relname, attname, atttypid::regtype, attnotnull, attgenerated, attcollation)
+         FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+         WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND attnum > 0
+         UNION ALL
+         SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
+         WHERE connamespace = current_schema()::regnamespace
+         UNION ALL
+         SELECT concat_ws(' ', relname, relacl) FROM pg_class
+         WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+         ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
+}
+
+async fn builds(pool: &PgPool) -> Vec<String> {
+    sqlx::query_scalar("SELECT nspname::text FROM pg_namespace WHERE nspname LIKE current_schema() || '\\_%'")
+        .fetch_all(pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_rebuilt_projection_is_the_same_to_the_last_index_and_grant_and_nothing_is_left_behind() {
+    let (pool, _) = fresh_store().await;
+    for statement in
+        ["GRANT SELECT ON leads, contacts TO PUBLIC", "GRANT SELECT ON leads TO pg_monitor WITH GRANT OPTION"]
+    {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    record_a_day(&pool).await;
+    catch_up(&pool).await.unwrap();
+    assert_verified(&pool).await;
+    let before = shape(&pool).await;
+    for projection in &ALL {
+        let rebuilt = rebuild(&pool, projection, Poisoned::Stop, |_| ()).await.unwrap();
+        assert_eq!((rebuilt.position, rebuilt.resumed_at), (49, 0));
+    }
+    assert_eq!(shape(&pool).await, before);
+    assert_verified(&pool).await;
+    assert_eq!(builds(&pool).await, [""; 0]);
+    // What comes next is folded onto the new tables.
+    record(&pool, &captures(60..=70)).await;
+    catch_up(&pool).await.unwrap();
+    assert_verified(&pool).await;
+    sqlx::query("REVOKE ALL ON leads FROM pg_monitor").execute(&pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_store_and_a_single_event_are_rebuilt_and_verified_like_any_other() {
+    let (pool, _) = fresh_store().await;
+    for head in 0..=1_u32 {
+        for projection in &ALL {
+            assert!(verify(&pool, projection, |_| ()).await.unwrap().is_equal());
+            assert_eq!(
+                rebuild(&pool, projection, Poisoned::Stop, |_| ()).await.unwrap().position,
+                u64::from(head)
+            );
+        }
+        assert_verified(&pool).await;
+        record(&pool, &[capture(head)]).await;
+    }
+    assert!(
+        status(&pool)
+            .await
+            .unwrap()
+            .iter()
+            .all(|it| it.lag_events() == 1 && it.oldest_unprocessed_at.is_some())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_rebuild_that_is_killed_twice_while_leads_come_in_loses_and_doubles_nothing() {
+    let (pool, _) = fresh_store().await;
+    for start in (0..20_000).step_by(2_000) {
+        record(&pool, &captures(start..start + 2_000)).await;
+    }
+    catch_up(&pool).await.unwrap();
+    let runner = Runner::spawn(pool.clone(), QUICK);
+    let sent = std::sync::Arc::new(AtomicU32::new(20_000));
+    let devices: Vec<_> = (0..4)
+        .map(|_| {
+            let (pool, sent) = (pool.clone(), std::sync::Arc::clone(&sent));
+            tokio::spawn(async move {
+                loop {
+                    let number = sent.fetch_add(5, Ordering::Relaxed);
+                    record(&pool, &captures(number..number + 5)).await;
+                }
+            })
+        })
+        .collect();
+
+    for kill_at in [5_000, 10_000] {
+        let (told, mut reached) = tokio::sync::mpsc::unbounded_channel();
+        let working = pool.clone();
+        let work = tokio::spawn(async move {
+            rebuild(&working, &LEADS, Poisoned::Stop, |progress| {
+                let _ = told.send(progress.position);
+            })
+            .await
+        });
+        while reached.recv().await.unwrap() < kill_at {}
+        let killed = sqlx::query_scalar::<_, bool>(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
+             AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+             AND (classid::bigint << 32) + objid::bigint = hashtextextended('leadlog build ' || current_schema() || '_leads_build', 0)",
+        )
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+        assert_eq!(killed, [true], "the build's session is found and killed");
+        work.await.unwrap().unwrap_err();
+        let standing = status(&pool).await.unwrap();
+        assert!(standing[0].build_position.unwrap() >= kill_at, "it is still there: {standing:?}");
+    }
+    let rebuilt = rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap();
+    assert!(rebuilt.resumed_at >= 10_000, "{rebuilt:?}");
+    assert_verified(&pool).await;
+    for device in devices {
+        device.abort();
+        let _ = device.await;
+    }
+    runner.shutdown().await;
+    catch_up(&pool).await.unwrap();
+    assert_verified(&pool).await;
+    let counts: (i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM leads), (SELECT sum(lead_count)::bigint FROM contacts), position FROM log_head",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert!(counts.0 > 20_000 && counts.0 == counts.1 && counts.0 == counts.2, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_build_is_one_processes_alone() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=3)).await;
+    let mut db = pool.acquire().await.unwrap();
+    sqlx::query("SELECT pg_advisory_lock(hashtextextended('leadlog build ' || current_schema() || '_leads_build', 0))")
+        .execute(&mut *db)
+        .await
+        .unwrap();
+    let error = rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err();
+    assert!(matches!(error, BuildError::Busy { projection: "leads" }), "{error}");
+    rebuild(&pool, &DEVICES, Poisoned::Stop, |_| ()).await.unwrap();
+}
+
+#[tokio::test]
+async fn verify_names_each_row_that_is_not_what_the_log_gives_and_a_rebuild_mends_it() {
+    let (pool, _) = fresh_store().await;
+    record_a_day(&pool).await;
+    catch_up(&pool).await.unwrap();
+    for damage in [
+        format!("DELETE FROM leads WHERE client_id = '{}'", lead_id(1)),
+        format!("UPDATE leads SET first_name = 'X', flags = '{{x}}' WHERE client_id = '{}'", lead_id(2)),
+        "INSERT INTO lead_follow_ups VALUES ('00000000-0000-0000-0000-000000000001', '{}')".to_owned(),
+    ] {
+        sqlx::query(&damage).execute(&pool).await.unwrap();
+    }
+    let verification = verify(&pool, &LEADS, |_| ()).await.unwrap();
+    let found: Vec<_> = verification
+        .tables
+        .iter()
+        .flat_map(|table| {
+            table.differences.iter().map(|one| (table.table, one.row.clone(), one.kind.clone()))
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("leads", lead_id(1), DifferenceKind::Missing),
+            ("leads", lead_id(2), DifferenceKind::Differs(vec!["first_name".into(), "flags".into()])),
+            ("lead_follow_ups", "00000000-0000-0000-0000-000000000001".into(), DifferenceKind::Surplus),
+        ]
+    );
+    assert!(verify(&pool, &QUARANTINE, |_| ()).await.unwrap().is_equal());
+    rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap();
+    assert_verified(&pool).await;
+}
+
+/// Lead 2 cannot be read.
+async fn with_poison(pool: &PgPool) {
+    let mut events: Vec<_> = captures(1..=4).iter().map(event).collect();
+    events[1].event_type = "LeadTransferred";
+    record_events(pool, &events).await;
+    catch_up(pool).await.unwrap();
+}
+
+async fn understand_poison(pool: &PgPool) {
+    sqlx::query("UPDATE events SET event_type = 'LeadCaptured' WHERE position = 2")
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+async fn parked_positions(pool: &PgPool) -> Vec<u64> {
+    parked_events(pool, Some(&LEADS)).await.unwrap().iter().map(|event| event.position).collect()
+}
+
+#[tokio::test]
+async fn a_rebuild_stops_at_poison_and_says_which_and_goes_on_when_it_is_told_to_or_understands() {
+    let (pool, _) = fresh_store().await;
+    with_poison(&pool).await;
+    for _ in 0..2 {
+        let error = rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err();
+        assert!(matches!(error, BuildError::Poisoned { projection: "leads", position: 2, .. }), "{error}");
+    }
+    assert_verified(&pool).await;
+    rebuild(&pool, &LEADS, Poisoned::Park, |_| ()).await.unwrap();
+    assert_eq!(parked_positions(&pool).await, [2]);
+    assert_eq!(status(&pool).await.unwrap()[0].parked, 1);
+    understand_poison(&pool).await;
+    rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap();
+    assert_eq!(parked_positions(&pool).await, [0; 0]);
+    assert_verified(&pool).await;
+}
+
+#[tokio::test]
+async fn a_replay_takes_in_what_was_parked_and_is_harmless_when_repeated() {
+    let (pool, _) = fresh_store().await;
+    with_poison(&pool).await;
+    // A later version of it came while it was parked.
+    record(&pool, &[next(&capture(2), "corrected", |lead| lead["contact"]["firstName"] = json!("Ola"))])
+        .await;
+    catch_up(&pool).await.unwrap();
+    assert_eq!(replay(&pool, &LEADS, 2, Some(2)).await.unwrap().parked, 1);
+    understand_poison(&pool).await;
+    for _ in 0..2 {
+        assert_eq!(replay(&pool, &LEADS, 2, Some(2)).await.unwrap().parked, 0);
+        assert_eq!(parked_positions(&pool).await, [0; 0]);
+        assert_verified(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn a_replay_never_puts_an_earlier_word_on_top_of_a_later_one() {
+    let (pool, _) = fresh_store().await;
+    record_a_day(&pool).await;
+    catch_up(&pool).await.unwrap();
+    let error = replay(&pool, &LEADS, 43, Some(43)).await.unwrap_err();
+    assert!(matches!(error, ReplayError::Depended { position: 44, .. }), "{error}");
+    for projection in &ALL {
+        for from in 0..=49 {
+            replay(&pool, projection, from, None).await.unwrap();
+        }
+    }
+    replay(&pool, &DEVICES, 2, Some(5)).await.unwrap();
+    assert_verified(&pool).await;
+    let error = replay(&pool, &LEADS, 50, None).await.unwrap_err();
+    assert!(matches!(error, ReplayError::Empty { position: 49, from: 50, to: 49, .. }), "{error}");
+}
