@@ -1,57 +1,147 @@
 //! `leadlog export`.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
-use domain::CampaignId;
-use projections::export::{Export as Rows, ExportKind};
+use domain::{CampaignId, DeviceId, Timestamp};
+use projections::export::{self, ConsentId, Export as Rows, ExportKind, FileType, Filter};
 
 use super::{DatabaseArgs, output};
 
 /// Writes leads or contacts, complete up to this moment. Works beside a running server and without one.
 ///
-/// CSV has a byte order mark, semicolons and CRLF, so that a spreadsheet opens it right. A file is written
-/// whole or not at all.
+/// Import contacts into the CRM: one row per person, with the consents that are proven. Leads show what was typed, when,
+/// and on which device. A file is written whole or not at all. docs/exports.md describes the columns.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Export {
     /// What to write: one row per lead, or one per person with their consents.
     #[arg(value_parser = ["leads", "contacts"])]
     what: String,
 
-    /// Format of the file.
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
-    format: Format,
+    /// Kind of file. Without it, as the name of the file ends; else csv.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 
     /// File to write; without it, standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Only rows of this campaign.
-    #[arg(long, value_name = "ID")]
-    campaign: Option<CampaignId>,
+    #[command(flatten)]
+    filter: FilterArgs,
+
+    /// CSV only: what stands between two cells. Semicolon is what Polish Excel opens, comma what most programs read.
+    #[arg(long, value_enum, value_name = "SIGN")]
+    delimiter: Option<Delimiter>,
+
+    /// CSV only: no byte order mark, for programs. Excel needs the mark to get ąęł right.
+    #[arg(long)]
+    no_bom: bool,
 
     #[command(flatten)]
     database: DatabaseArgs,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  leadlog export contacts --out contacts.csv             opens in Polish Excel with a double click
+  leadlog export contacts --out contacts.xlsx            telephone numbers stay +48…
+  leadlog export contacts --consent marketing-email --out mailing.xlsx
+  leadlog export leads --device ipad-7 --from 2026-05-23T00:00:00+02:00 --to 2026-05-24T00:00:00+02:00
+  leadlog export leads --format ndjson | jq -r .email";
+
+/// Which rows; those for which all of it holds. The routes have the same as query parameters.
+#[derive(Args)]
+#[command(next_help_heading = "Which rows")]
+struct FilterArgs {
+    /// Only rows of this campaign.
+    #[arg(long, value_name = "ID")]
+    campaign: Option<CampaignId>,
+
+    /// Only leads of this device, by its id in the column device_id. Not for contacts, of which one may have leads of
+    /// several devices.
+    #[arg(long, value_name = "ID")]
+    device: Option<DeviceId>,
+
+    /// Only what was captured at this moment or later: 2026-05-23T00:00:00+02:00. A contact counts by its first
+    /// capture.
+    #[arg(long, value_name = "TIME")]
+    from: Option<Timestamp>,
+
+    /// Only what was captured before this moment.
+    #[arg(long, value_name = "TIME")]
+    to: Option<Timestamp>,
+
+    /// Only rows in which this consent stands (given, and not withdrawn since), by its id in the campaign. To mail
+    /// people, ask contacts: a lead does not know what was withdrawn through another one.
+    #[arg(long, value_name = "ID")]
+    consent: Option<ConsentId>,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
-    /// Comma-separated values, in the form that Polish Excel opens.
+    /// Comma-separated values, in the form that Polish Excel opens: byte order mark, semicolons, CRLF.
     Csv,
+    /// A workbook for Excel and LibreOffice, in which everything is as it was typed.
+    Xlsx,
+    /// One JSON object a line, for programs.
+    Ndjson,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Delimiter {
+    Semicolon,
+    Comma,
 }
 
 impl Export {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let Format::Csv = self.format;
-        let rows = Rows { kind: self.what.parse::<ExportKind>()?, campaign: self.campaign };
+        let file = self.file_type();
+        let delimiter = self.delimiter.map(export::Delimiter::from);
+        let format = file.with(delimiter, self.no_bom.then_some(false))?;
+        let rows = Rows::new(self.what.parse::<ExportKind>()?, self.filter.into())?;
         let out = self.out;
+        ensure!(
+            file != FileType::Xlsx || out.is_some() || !std::io::stdout().is_terminal(),
+            "a workbook cannot be shown here; name a file with --out"
+        );
         self.database
             .with_store(async |store| {
+                let head = event_store::head(store.pool()).await?.position;
                 projections::catch_up(store.pool()).await?;
                 let campaigns = store.campaigns();
-                let chunks = projections::export::csv(store.pool().clone(), rows, campaigns.as_ref()).await?;
-                output::write(chunks, out.as_deref()).await
+                let pool = store.pool().clone();
+                let exported = export::start(pool, rows, format, head, campaigns.as_ref()).await?;
+                output::write(exported.chunks, out.as_deref()).await
             })
             .await
+    }
+
+    fn file_type(&self) -> FileType {
+        let ending = self.out.as_deref().and_then(Path::extension).and_then(|ending| ending.to_str());
+        match self.format {
+            Some(Format::Csv) => FileType::Csv,
+            Some(Format::Xlsx) => FileType::Xlsx,
+            Some(Format::Ndjson) => FileType::Ndjson,
+            None => ending.and_then(|ending| ending.parse().ok()).unwrap_or(FileType::Csv),
+        }
+    }
+}
+
+impl From<FilterArgs> for Filter {
+    fn from(args: FilterArgs) -> Self {
+        let FilterArgs { campaign, device, from, to, consent } = args;
+        Self { campaign, device, from, to, consent }
+    }
+}
+
+impl From<Delimiter> for export::Delimiter {
+    fn from(delimiter: Delimiter) -> Self {
+        match delimiter {
+            Delimiter::Semicolon => Self::Semicolon,
+            Delimiter::Comma => Self::Comma,
+        }
     }
 }

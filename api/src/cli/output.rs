@@ -17,15 +17,20 @@ pub(super) async fn write(chunks: Chunks, out: Option<&Path>) -> anyhow::Result<
     }
 }
 
-/// Writes beside the file and renames in the end, so that nobody takes a part for the whole.
+/// Writes beside the file and renames in the end, so that nobody takes a part for the whole. Of a failure nothing
+/// stays: people's data must not lie about.
 async fn write_file(chunks: Chunks, file: &Path) -> anyhow::Result<()> {
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
     let mut target = std::fs::File::create(&part)?;
-    copy(chunks, &mut target).await?;
-    target.sync_all()?;
-    std::fs::rename(&part, file)?;
-    Ok(())
+    let done = match copy(chunks, &mut target).await {
+        Ok(()) => target.sync_all().and_then(|()| std::fs::rename(&part, file)).map_err(Into::into),
+        Err(error) => Err(error),
+    };
+    if done.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    done
 }
 
 async fn copy(mut chunks: Chunks, mut out: impl Write) -> anyhow::Result<()> {

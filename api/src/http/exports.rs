@@ -1,17 +1,19 @@
-//! `GET /api/exports/{leads,contacts}.csv`: what the CRM takes out.
+//! `GET /api/exports/{leads,contacts}.{csv,xlsx,ndjson}`: what the CRM takes out.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use actix_web::http::header;
-use actix_web::web::{Data, Query};
-use actix_web::{HttpResponse, get};
-use domain::CampaignId;
+use actix_web::body::SizedStream;
+use actix_web::http::header::{self, ContentEncoding};
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::TryStreamExt;
 use projections::WaitError;
-use projections::export::{Export, ExportError, ExportKind};
+use projections::export::{
+    Delimiter, Export, ExportError, ExportKind, Exported, FileType, Filter, FilterError, Format, FormatError,
+};
 use serde::Deserialize;
-use utoipa::IntoParams;
-use validator::Validate;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Context;
 use super::problem::Problem;
@@ -19,86 +21,209 @@ use super::problem::Problem;
 /// How long an export waits for its projection to reach the log's head.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Which rows.
-#[derive(Deserialize, Validate, IntoParams)]
+/// Which rows, and how they are written.
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+// A filter whose name is misspelt must not give everybody's data.
+#[serde(deny_unknown_fields)]
 pub(crate) struct ExportQuery {
     /// Only rows of this campaign.
     #[param(example = "shootout-2026")]
-    #[validate(length(min = 1, max = 64))]
     campaign: Option<String>,
+    /// Only leads of this device. Refused for contacts, of which one may have leads of several devices.
+    #[param(example = "ipad-7")]
+    device: Option<String>,
+    /// Only what was captured at this moment or later: RFC 3339 with an offset, whose `+` a URL writes as `%2B`. A
+    /// contact counts by its first capture.
+    #[param(format = DateTime, example = "2026-05-23T00:00:00+02:00")]
+    from: Option<String>,
+    /// Only what was captured before this moment.
+    #[param(format = DateTime, example = "2026-05-24T00:00:00+02:00")]
+    to: Option<String>,
+    /// Only rows in which this consent stands: given, and not withdrawn since. Of leads, each says this for itself
+    /// alone; ask contacts for people.
+    #[param(example = "marketing-email")]
+    consent: Option<String>,
+    /// CSV only: what stands between two cells. Without it, a semicolon.
+    #[param(inline, value_type = Option<CsvDelimiter>)]
+    delimiter: Option<String>,
+    /// CSV only: whether the file begins with a byte order mark. Without it, it does.
+    #[param(value_type = Option<bool>)]
+    bom: Option<String>,
 }
 
-impl ExportQuery {
-    fn campaign(&self) -> Result<Option<CampaignId>, Problem> {
-        self.validate()
-            .ok()
-            .and_then(|()| self.campaign.as_deref().map(str::parse).transpose().ok())
-            .ok_or_else(|| Problem::bad_parameter("The parameter campaign is not the id of a campaign."))
-    }
+/// The ending of the file.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it describes a parameter that is read as text")]
+pub(crate) enum ExportFormat {
+    Csv,
+    Xlsx,
+    Ndjson,
 }
 
-/// All leads as CSV, one row each, complete up to the moment of asking.
+/// What stands between two cells.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it describes a parameter that is read as text")]
+pub(crate) enum CsvDelimiter {
+    Semicolon,
+    Comma,
+}
+
+/// All leads, one row each, complete up to the moment of asking.
 ///
-/// UTF-8 with byte order mark, semicolons, CRLF. The columns are described in `docs/exports.md`. A failure in
-/// the middle cuts the connection, so that a partial file is noticed.
+/// The columns, the same in each format, are described in `docs/exports.md`. CSV and NDJSON are sent while they are
+/// read: a failure in the middle cuts the connection, so that a partial file is noticed. XLSX is made whole first, and is
+/// sent with its length.
 #[utoipa::path(
     operation_id = "exportLeads",
     tag = "exports",
-    params(ExportQuery),
+    params(("format" = inline(ExportFormat), Path, description = "Kind of file"), ExportQuery),
     responses(
-        (status = 200, description = "The rows", body = String, content_type = "text/csv"),
-        (status = 400, description = "The campaign is not an id", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The rows",
+            content(
+                (String = "text/csv"),
+                (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+                (String = "application/x-ndjson"),
+            ),
+            headers(
+                ("leadlog-head" = u64, description = "Position in the store's log up to which the export is complete"),
+                ("leadlog-rows" = u64, description = "How many rows matched when the export began; of XLSX, how many it holds"),
+            )),
+        (status = 400, description = "A parameter is unknown, not valid, or not for this kind of file", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such kind of file", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "More rows than a spreadsheet can hold", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The rows are not there yet: try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
-#[get("/api/exports/leads.csv")]
+#[get("/api/exports/leads.{format}")]
 pub(crate) async fn export_leads(
-    query: Query<ExportQuery>,
+    request: HttpRequest,
+    format: Path<String>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
-    answer(ExportKind::Leads, &query, &context).await
+    answer(ExportKind::Leads, &request, &format, &context).await
 }
 
-/// All contacts as CSV: one row per person and campaign, with the proof of each consent.
+/// All contacts: one row per person and campaign, with the proof of each consent.
 ///
-/// Leads with one e-mail address are one contact; a lead without e-mail is a contact of its own. The format is
-/// that of the leads.
+/// Leads with one e-mail address are one contact; a lead without e-mail is a contact of its own. Formats and headers are
+/// those of the leads.
 #[utoipa::path(
     operation_id = "exportContacts",
     tag = "exports",
-    params(ExportQuery),
+    params(("format" = inline(ExportFormat), Path, description = "Kind of file"), ExportQuery),
     responses(
-        (status = 200, description = "The rows", body = String, content_type = "text/csv"),
-        (status = 400, description = "The campaign is not an id", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The rows",
+            content(
+                (String = "text/csv"),
+                (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+                (String = "application/x-ndjson"),
+            ),
+            headers(
+                ("leadlog-head" = u64, description = "Position in the store's log up to which the export is complete"),
+                ("leadlog-rows" = u64, description = "How many rows matched when the export began; of XLSX, how many it holds"),
+            )),
+        (status = 400, description = "A parameter is unknown, not valid, or not for this export", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such kind of file", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "More rows than a spreadsheet can hold", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The rows are not there yet: try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
-#[get("/api/exports/contacts.csv")]
+#[get("/api/exports/contacts.{format}")]
 pub(crate) async fn export_contacts(
-    query: Query<ExportQuery>,
+    request: HttpRequest,
+    format: Path<String>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
-    answer(ExportKind::Contacts, &query, &context).await
+    answer(ExportKind::Contacts, &request, &format, &context).await
 }
 
-async fn answer(kind: ExportKind, query: &ExportQuery, context: &Context) -> Result<HttpResponse, Problem> {
-    let campaign = query.campaign()?;
+async fn answer(
+    kind: ExportKind,
+    request: &HttpRequest,
+    format: &str,
+    context: &Context,
+) -> Result<HttpResponse, Problem> {
+    let file: FileType = format.parse().map_err(|_| {
+        Problem::not_found("There is no such kind of file. An export ends in csv, xlsx or ndjson.")
+    })?;
+    let query = ExportQuery::of(request)?;
+    let export = Export::new(kind, query.filter()?)?;
+    let format = query.format(file)?;
+
     let pool = context.store.pool();
     let head = event_store::head(pool).await?.position;
     context.projections.wake();
     projections::wait_for(pool, kind.projection(), head, CATCH_UP_TIMEOUT).await?;
     let campaigns = context.store.refreshed_campaigns().await?;
-    let export = Export { kind, campaign };
-    let chunks = projections::export::csv(pool.clone(), export, campaigns.as_ref()).await?;
-    let chunks = chunks.inspect_err(|error| tracing::error!(%error, "an export was cut"));
-    let file = format!("attachment; filename=\"{}.csv\"", kind.as_str());
-    Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8; header=present")
-        .insert_header((header::CONTENT_DISPOSITION, file))
+    let exported = projections::export::start(pool.clone(), export, format, head, campaigns.as_ref()).await?;
+    Ok(send(exported, head, file, &format!("{}.{}", kind.as_str(), file.as_str())))
+}
+
+fn send(exported: Exported, head: u64, file: FileType, name: &str) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type(file.media_type())
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header(("leadlog-head", head.to_string()))
-        .streaming(chunks))
+        .insert_header(("leadlog-rows", exported.rows.to_string()));
+    let chunks = exported.chunks.inspect_err(|error| tracing::error!(%error, "an export was cut"));
+    match exported.bytes {
+        // Packed already: to pack it again would save nothing, and cost it its length.
+        Some(bytes) => {
+            response.insert_header(ContentEncoding::Identity).body(SizedStream::new(bytes, chunks))
+        }
+        None => response.streaming(chunks),
+    }
+}
+
+impl ExportQuery {
+    fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let query = Query::<Self>::from_query(request.query_string());
+        query.map(Query::into_inner).map_err(|error| {
+            Problem::bad_parameter(format!("The parameters of the export cannot be used: {error}."))
+        })
+    }
+
+    fn filter(&self) -> Result<Filter, Problem> {
+        Ok(Filter {
+            campaign: parsed("campaign", self.campaign.as_deref(), "the id of a campaign")?,
+            device: parsed("device", self.device.as_deref(), "the id of a device")?,
+            from: parsed("from", self.from.as_deref(), MOMENT)?,
+            to: parsed("to", self.to.as_deref(), MOMENT)?,
+            consent: parsed("consent", self.consent.as_deref(), "the id of a consent")?,
+        })
+    }
+
+    fn format(&self, file: FileType) -> Result<Format, Problem> {
+        let delimiter: Option<Delimiter> =
+            parsed("delimiter", self.delimiter.as_deref(), "semicolon or comma")?;
+        let has_byte_order_mark = parsed("bom", self.bom.as_deref(), "true or false")?;
+        Ok(file.with(delimiter, has_byte_order_mark)?)
+    }
+}
+
+const MOMENT: &str = "a date and time with an offset, such as 2026-05-23T00:00:00Z or, as a URL writes it, \
+                      2026-05-23T00:00:00%2B02:00";
+
+fn parsed<T: FromStr>(name: &str, text: Option<&str>, kind: &str) -> Result<Option<T>, Problem> {
+    let value = text.map(str::parse).transpose();
+    value.map_err(|_| Problem::bad_parameter(format!("The parameter {name} is not {kind}.")))
+}
+
+impl From<FilterError> for Problem {
+    fn from(error: FilterError) -> Self {
+        Self::bad_parameter(sentence(&error))
+    }
+}
+
+impl From<FormatError> for Problem {
+    fn from(error: FormatError) -> Self {
+        Self::bad_parameter(sentence(&error))
+    }
 }
 
 impl From<WaitError> for Problem {
@@ -110,7 +235,17 @@ impl From<WaitError> for Problem {
 
 impl From<ExportError> for Problem {
     fn from(error: ExportError) -> Self {
-        tracing::error!(%error, "an export could not begin");
+        if matches!(error, ExportError::TooManyRows { .. }) {
+            return Self::too_many_rows(sentence(&error));
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "an export could not begin");
         Self::unavailable("The export could not begin. Try again.")
     }
+}
+
+/// An error as the detail of a problem.
+fn sentence(error: &impl std::error::Error) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).chain(['.']).collect()).unwrap_or_default()
 }

@@ -58,6 +58,16 @@ impl Problem {
         )
     }
 
+    /// The format cannot hold as many rows as were asked for.
+    pub fn too_many_rows(detail: impl Into<String>) -> Self {
+        Self::new(
+            "urn:leadlog:problem:too-many-rows",
+            "The format cannot hold that many rows",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            detail,
+        )
+    }
+
     /// The body has an encoding that this server does not read.
     pub fn unsupported_encoding(detail: impl Into<String>) -> Self {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;

@@ -1,9 +1,14 @@
 //! What goes in comes out, complete up to the moment of asking.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use serde_json::json;
 
+use crate::program::leadlog;
 use crate::server::{Server, lead, lead_with};
 
 /// The rows of an export, by column name.
@@ -50,8 +55,194 @@ async fn contacts_are_deduplicated_and_keep_every_consent() {
 }
 
 #[actix_web::test]
-async fn a_campaign_that_cannot_be_one_is_named() {
+async fn every_format_comes_with_its_type_its_head_and_its_number_of_rows() {
     let server = Server::start().await;
-    let answer = server.get("/api/exports/leads.csv?campaign=a%20b").await;
-    assert_eq!((answer.status, &answer.json()["type"]), (400, &"urn:leadlog:problem:bad-parameter".into()));
+    server.sync(&[lead(1), lead(2), lead(3)]).await;
+    for kind in ["leads", "contacts"] {
+        for (ending, media_type) in [
+            ("csv", "text/csv"),
+            ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+            ("ndjson", "application/x-ndjson"),
+        ] {
+            // As a browser asks; a workbook keeps its length, by which a cut one is noticed.
+            let url = format!("{}/api/exports/{kind}.{ending}", server.address());
+            let client = awc::Client::builder().disable_redirects().finish();
+            let mut answer = client.get(url).insert_header(("accept-encoding", "gzip")).send().await.unwrap();
+            let header =
+                |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            assert!(header("content-type").unwrap().starts_with(media_type));
+            assert_eq!(
+                (header("leadlog-rows"), header("leadlog-head")),
+                (Some("3".into()), Some("3".into()))
+            );
+            let (length, name) = (header("content-length"), header("content-disposition").unwrap());
+            assert!(name.contains(&format!("\"{kind}.{ending}\"")), "{name}");
+            let body = answer.body().limit(1 << 20).await.unwrap();
+            assert_eq!(length, (ending == "xlsx").then(|| body.len().to_string()));
+        }
+    }
+    let one = server.get("/api/exports/leads.csv?delimiter=comma&bom=false&from=2026-05-23T12:00:00Z").await;
+    assert!(one.body.starts_with(b"campaign,captured_at,"));
+}
+
+#[actix_web::test]
+async fn what_makes_no_sense_is_refused_and_named() {
+    let server = Server::start().await;
+    for (path, status, named) in [
+        ("leads.csv?campaign=a%20b", 400, "campaign"),
+        ("leads.csv?campaign=", 400, "campaign"),
+        ("leads.csv?campain=shootout-2026", 400, "campain"),
+        ("contacts.ndjson?device=ipad-7", 400, "several"),
+        // The plus of an offset is a space in a URL.
+        ("leads.csv?from=2026-05-23T00:00:00+02:00", 400, "%2B"),
+        ("leads.csv?from=2026-05-23T00:00:00Z&to=2026-05-23T00:00:00Z", 400, "earlier"),
+        ("leads.csv?consent=", 400, "consent"),
+        ("leads.xlsx?bom=false", 400, "csv alone"),
+        ("leads.csv?delimiter=%3B", 400, "semicolon"),
+    ] {
+        let answer = server.get(&format!("/api/exports/{path}")).await;
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (status, &"urn:leadlog:problem:bad-parameter".into())
+        );
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(named), "{path}: {detail}");
+    }
+    let answer = server.get("/api/exports/leads.pdf").await;
+    assert_eq!((answer.status, &answer.json()["type"]), (404, &"urn:leadlog:problem:not-found".into()));
+}
+
+/// A lead, and many more straight into the projection.
+async fn many_leads(server: &Server, leads: i32) {
+    server.sync(&[lead(1)]).await;
+    // A projection that begins empties its tables; after this one, it has begun.
+    assert_eq!(export(server, "/api/exports/leads.csv").await.len(), 1);
+    sqlx::query(
+        r#"INSERT INTO leads (client_id, position, campaign_id, campaign_version, version, device_id, device_seq,
+                              captured_at, captured_offset_minutes, recorded_at, first_name, last_name, email, phone,
+                              operator, consents, flags)
+           SELECT gen_random_uuid(), n, 'shootout-2026', 1, 1, 'ipad-7', n, now(), 120, now(), 'Anna', 'Żółć',
+                  'anna' || n || '@example.com', '+48501502503', repeat('x', 200),
+                  '[{"id":"terms","textVersion":1,"language":"pl","grantedAt":"2026-05-23T14:03:10+02:00"}]', '{}'
+           FROM generate_series(2, $1) n"#,
+    )
+    .bind(leads)
+    .execute(&server.pool)
+    .await
+    .unwrap();
+}
+
+#[actix_web::test]
+async fn a_database_that_goes_away_in_the_middle_cuts_the_body() {
+    for ending in ["csv", "ndjson"] {
+        let server = Server::start().await;
+        // More than sockets hold.
+        many_leads(&server, 40_000).await;
+        let address = server.address();
+        let request =
+            format!("GET /api/exports/leads.{ending} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        // Bytes as they come: what ends too early looks like an end to many a client.
+        let (socket, begun) = actix_web::web::block(move || {
+            let mut socket = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
+            socket.write_all(request.as_bytes()).unwrap();
+            let mut begun = vec![0; 64 * 1024];
+            socket.read_exact(&mut begun).unwrap();
+            (socket, begun)
+        })
+        .await
+        .unwrap();
+        let begun = String::from_utf8_lossy(&begun).into_owned();
+        assert!(
+            begun.contains("leadlog-rows: 40000\r\n") && begun.contains("transfer-encoding: chunked\r\n")
+        );
+
+        // Nobody gets a connection any more.
+        drop(server.store.pool().close());
+        let mut socket = socket;
+        let rest = actix_web::web::block(move || {
+            let mut rest = Vec::new();
+            let _ = socket.read_to_end(&mut rest);
+            rest
+        });
+        assert!(!rest.await.unwrap().ends_with(b"\r\n0\r\n\r\n"), "the body has no end");
+        let workbook = server.get("/api/exports/leads.xlsx").await;
+        assert_eq!(
+            (workbook.status, &workbook.json()["type"]),
+            (503, &"urn:leadlog:problem:unavailable".into())
+        );
+    }
+}
+
+/// Runs `leadlog export leads` where no file may grow over a few kilobytes, as if the disk were full.
+async fn export_to_a_full_disk(server: &Server, folder: &Path, name: &str) -> Output {
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            r#"trap "" XFSZ; ulimit -f 8; exec "$0" "$@""#,
+            env!("CARGO_BIN_EXE_leadlog"),
+            "export",
+            "leads",
+        ])
+        .args(["--out", name])
+        .current_dir(folder)
+        .env("DATABASE_URL", &server.database_url);
+    actix_web::web::block(move || command.output().unwrap()).await.unwrap()
+}
+
+#[actix_web::test]
+async fn a_file_is_written_whole_or_not_at_all() {
+    let server = Server::start().await;
+    many_leads(&server, 2_000).await;
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["leads.csv", "leads.xlsx", "leads.ndjson"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "yesterday's").unwrap();
+        let failed = export_to_a_full_disk(&server, folder.path(), name).await;
+        assert!(!failed.status.success(), "{name}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"yesterday's");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no part lies about");
+
+        let out = path.to_str().unwrap();
+        let written = leadlog(&server.database_url, &["export", "leads", "--out", out]).await;
+        assert!(written.is_success, "{}", written.error);
+        let begins: &[u8] = match name {
+            "leads.csv" => "\u{feff}campaign;".as_bytes(),
+            "leads.xlsx" => b"PK",
+            _ => b"{\"campaign\":",
+        };
+        assert!(std::fs::read(&path).unwrap().starts_with(begins), "the ending names the format");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn the_command_line_has_the_same_filters() {
+    let server = Server::start().await;
+    let other = lead_with(2, |lead| lead["deviceId"] = "ipad-8".into());
+    server.sync(&[lead(1), other]).await;
+    let filters = [
+        "--campaign",
+        "shootout-2026",
+        "--device",
+        "ipad-8",
+        "--from",
+        "2026-05-23T14:00:00+02:00",
+        "--to",
+        "2026-05-23T15:00:00+02:00",
+        "--consent",
+        "terms",
+        "--format",
+        "ndjson",
+    ];
+    let leads = leadlog(&server.database_url, &[&["export", "leads"][..], &filters].concat()).await;
+    assert!(leads.is_success, "{}", leads.error);
+    assert_eq!(
+        (leads.out.lines().count(), leads.out.contains("anna2@example.com")),
+        (1, true),
+        "{}",
+        leads.out
+    );
+    let contacts = leadlog(&server.database_url, &[&["export", "contacts"][..], &filters].concat()).await;
+    assert!(!contacts.is_success && contacts.error.contains("several"), "{}", contacts.error);
 }

@@ -2,7 +2,9 @@
 
 use domain::{CampaignId, Campaigns, ConsentGrant};
 
+use super::column::Column;
 use super::local_time::CampaignZone;
+use super::value::Value;
 
 /// The consents that have a column, in the order of the campaigns' forms. A consent that no document names is only in
 /// the column `consents`, which holds the whole proof.
@@ -27,26 +29,41 @@ impl ConsentColumns {
         Self { ids }
     }
 
-    /// `consent_marketing_email` for `marketing-email`; the id as it is when two would have the same name.
-    pub(super) fn names(&self) -> impl Iterator<Item = String> + '_ {
-        let plain = |id: &str| id.replace('-', "_");
-        self.ids.iter().map(move |id| {
-            let is_unique = self.ids.iter().filter(|other| plain(other) == plain(id)).count() == 1;
-            format!("consent_{}", if is_unique { plain(id) } else { id.clone() })
-        })
+    /// `consent_marketing_email` and `consentMarketingEmail` for `marketing-email`; with the id as it is when two would
+    /// have the same name.
+    pub(super) fn columns(&self) -> impl Iterator<Item = Column> + '_ {
+        let named = |name: fn(&str) -> String, id: &String| {
+            let is_unique = self.ids.iter().filter(|other| name(other) == name(id)).count() == 1;
+            if is_unique { name(id) } else { format!("consent_{id}") }
+        };
+        self.ids.iter().map(move |id| Column::of_times(named(snake_case, id), named(camel_case, id)))
     }
 
-    /// The cells of one row: when each was granted, in the campaign's zone.
-    pub(super) fn cells<'c>(
+    /// The values of one row: when each was granted, in the campaign's zone.
+    pub(super) fn values<'c>(
         &'c self,
         grants: &'c [ConsentGrant],
         zone: &'c CampaignZone,
-    ) -> impl Iterator<Item = String> + 'c {
+    ) -> impl Iterator<Item = Value> + 'c {
         self.ids.iter().map(|id| {
             let granted = grants.iter().filter(|grant| grant.id == *id).map(|grant| grant.granted_at).min();
-            granted.map(|at| zone.text(at.moment())).unwrap_or_default()
+            granted.map_or(Value::Nothing, |at| Value::Time(zone.local(at.moment())))
         })
     }
+}
+
+fn snake_case(id: &str) -> String {
+    format!("consent_{}", id.replace('-', "_"))
+}
+
+fn camel_case(id: &str) -> String {
+    let mut name = "consent".to_owned();
+    for word in id.split(['-', '_']) {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
 }
 
 #[cfg(test)]
@@ -55,19 +72,37 @@ mod tests {
 
     use super::*;
 
+    fn names(columns: &ConsentColumns) -> Vec<String> {
+        columns.columns().map(|column| format!("{} {}", column.name, column.key)).collect()
+    }
+
     #[test]
     fn each_consent_of_the_known_campaigns_has_one_column() {
         let exported = ["shootout-2026".into(), "unknown-2031".into(), "shootout-2026".into()];
         let columns = ConsentColumns::of(&exported, &EmbeddedCampaigns);
         assert_eq!(
-            columns.names().collect::<Vec<_>>(),
-            ["consent_terms", "consent_marketing_email", "consent_marketing_phone"]
+            names(&columns),
+            [
+                "consent_terms consentTerms",
+                "consent_marketing_email consentMarketingEmail",
+                "consent_marketing_phone consentMarketingPhone"
+            ]
         );
     }
 
     #[test]
     fn two_consents_never_share_a_column_name() {
-        let columns = ConsentColumns { ids: vec!["a-b".into(), "a_b".into(), "c-d".into()] };
-        assert_eq!(columns.names().collect::<Vec<_>>(), ["consent_a-b", "consent_a_b", "consent_c_d"]);
+        let ids = ["a-b", "a_b", "c-d", "e-1", "e1"];
+        let columns = ConsentColumns { ids: ids.map(str::to_owned).to_vec() };
+        assert_eq!(
+            names(&columns),
+            [
+                "consent_a-b consent_a-b",
+                "consent_a_b consent_a_b",
+                "consent_c_d consentCD",
+                "consent_e_1 consent_e-1",
+                "consent_e1 consent_e1"
+            ]
+        );
     }
 }

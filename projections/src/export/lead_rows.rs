@@ -1,83 +1,119 @@
-//! The rows of `leads.csv`.
+//! The rows of an export of leads.
 
 use domain::ConsentGrant;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row};
+use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
+use super::column::{self, Column, Fixed};
 use super::consent_columns::ConsentColumns;
-use super::{ExportError, PAGE_ROWS, Place, cell};
+use super::filter::Arguments;
+use super::rows::{PAGE_ROWS, Page, Place};
+use super::value::{Row, Value};
+use super::{ExportError, local_time::CampaignZone};
 use crate::fold::Withdrawal;
 
-const BEFORE_CONSENTS: [&str; 6] = ["campaign", "captured_at", "first_name", "last_name", "email", "phone"];
-const AFTER_CONSENTS: [&str; 12] = [
-    "operator",
-    "flags",
-    "device_id",
-    "device_seq",
-    "recorded_at",
-    "position",
-    "client_id",
-    "version",
-    "version_recorded_at",
-    "campaign_version",
-    "consents",
-    "withdrawn",
+const BEFORE_CONSENTS: [Fixed; 6] = [
+    column::text("campaign", "campaign", 16),
+    column::time("captured_at", "capturedAt"),
+    column::text("first_name", "firstName", 16),
+    column::text("last_name", "lastName", 20),
+    column::text("email", "email", 30),
+    column::text("phone", "phone", 16),
+];
+const AFTER_CONSENTS: [Fixed; 12] = [
+    column::text("operator", "operator", 16),
+    column::text("flags", "flags", 20),
+    column::text("device_id", "deviceId", 38),
+    column::number("device_seq", "deviceSeq"),
+    column::time("recorded_at", "recordedAt"),
+    column::number("position", "position"),
+    column::text("client_id", "clientId", 38),
+    column::number("version", "version"),
+    column::time("version_recorded_at", "versionRecordedAt"),
+    column::number("campaign_version", "campaignVersion"),
+    column::text("consents", "consents", 40),
+    column::text("withdrawn", "withdrawn", 40),
 ];
 
-pub(super) fn header(columns: &ConsentColumns) -> Vec<String> {
-    let before = BEFORE_CONSENTS.into_iter().map(str::to_owned);
-    before.chain(columns.names()).chain(AFTER_CONSENTS.into_iter().map(str::to_owned)).collect()
+pub(super) fn columns(consents: &ConsentColumns) -> Vec<Column> {
+    let before = BEFORE_CONSENTS.iter().map(Fixed::column);
+    before.chain(consents.columns()).chain(AFTER_CONSENTS.iter().map(Fixed::column)).collect()
+}
+
+pub(super) async fn count(pool: &PgPool, filter: &Arguments<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(include_str!("../sql/leads_count.sql"))
+        .bind(filter.campaign)
+        .bind(filter.device)
+        .bind(filter.from)
+        .bind(filter.to)
+        .bind(&filter.grant)
+        .fetch_one(pool)
+        .await
 }
 
 /// The next page of a campaign, after the key that `place` holds, which is moved.
 pub(super) async fn read(
     pool: &PgPool,
     place: &mut Place,
-    columns: &ConsentColumns,
-) -> Result<Vec<Vec<String>>, ExportError> {
+    filter: &Arguments<'_>,
+    consents: &ConsentColumns,
+) -> Result<Page, ExportError> {
     let rows = sqlx::query(include_str!("../sql/leads_page.sql"))
         .bind(&place.campaign)
         .bind(place.after.position)
         .bind(PAGE_ROWS)
+        .bind(filter.device)
+        .bind(filter.from)
+        .bind(filter.to)
+        .bind(&filter.grant)
         .fetch_all(pool)
         .await?;
-    if let Some(last) = rows.last() {
-        place.after.position = last.try_get("position")?;
+    let Some(through) = rows.first().map(|row| row.try_get("through")).transpose()?.flatten() else {
+        return Ok(Page::End);
+    };
+    place.after.position = through;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(position) = row.try_get("position")? {
+            found.push(values(row, position, place, consents)?);
+        }
     }
-    rows.iter().map(|row| cells(row, place, columns)).collect()
+    Ok(Page::Rows(found))
 }
 
-fn cells(row: &PgRow, place: &Place, columns: &ConsentColumns) -> Result<Vec<String>, ExportError> {
-    let consents: &str = row.try_get("consents")?;
+fn values(row: &PgRow, position: i64, place: &Place, consents: &ConsentColumns) -> Result<Row, ExportError> {
+    let zone: &CampaignZone = &place.zone;
+    let proof: &str = row.try_get("consents")?;
     let damaged = |source| ExportError::Damaged { table: "leads", source };
-    let grants: Vec<ConsentGrant> = serde_json::from_str(consents).map_err(damaged)?;
+    let grants: Vec<ConsentGrant> = serde_json::from_str(proof).map_err(damaged)?;
     let withdrawn: Option<&str> = row.try_get("withdrawn")?;
     let mut withdrawn: Vec<Withdrawal> =
         withdrawn.map(serde_json::from_str).transpose().map_err(damaged)?.unwrap_or_default();
     withdrawn.retain(|withdrawal| grants.iter().all(|grant| grant.id != withdrawal.id));
-    let mut cells = vec![
-        cell::text(&place.campaign),
-        place.zone.text(row.try_get("captured_at")?),
-        cell::optional(row.try_get("first_name")?),
-        cell::optional(row.try_get("last_name")?),
-        cell::optional(row.try_get("email")?),
-        cell::phone(row.try_get("phone")?),
+    let time = |column| Ok::<_, sqlx::Error>(Value::Time(zone.local(row.try_get(column)?)));
+    let mut values = vec![
+        Value::Text(place.campaign.clone()),
+        time("captured_at")?,
+        Value::text(row.try_get("first_name")?),
+        Value::text(row.try_get("last_name")?),
+        Value::text(row.try_get("email")?),
+        Value::phone(row.try_get("phone")?),
     ];
-    cells.extend(columns.cells(&grants, &place.zone));
-    cells.extend([
-        cell::optional(row.try_get("operator")?),
-        cell::text(row.try_get("flags")?),
-        cell::text(row.try_get("device_id")?),
-        row.try_get::<i64, _>("device_seq")?.to_string(),
-        place.zone.text(row.try_get("recorded_at")?),
-        row.try_get::<i64, _>("position")?.to_string(),
-        row.try_get::<Uuid, _>("client_id")?.to_string(),
-        row.try_get::<i64, _>("version")?.to_string(),
-        place.zone.text(row.try_get("version_recorded_at")?),
-        row.try_get::<i64, _>("campaign_version")?.to_string(),
-        consents.to_owned(),
-        serde_json::to_string(&withdrawn).map_err(damaged)?,
+    values.extend(consents.values(&grants, zone));
+    values.extend([
+        Value::text(row.try_get("operator")?),
+        Value::Texts(row.try_get("flags")?, ","),
+        Value::Text(row.try_get("device_id")?),
+        Value::Number(row.try_get("device_seq")?),
+        time("recorded_at")?,
+        Value::Number(position),
+        Value::Text(row.try_get::<Uuid, _>("client_id")?.to_string()),
+        Value::Number(row.try_get("version")?),
+        time("version_recorded_at")?,
+        Value::Number(row.try_get("campaign_version")?),
+        Value::Json(proof.to_owned()),
+        Value::Json(serde_json::to_string(&withdrawn).map_err(damaged)?),
     ]);
-    Ok(cells)
+    Ok(values)
 }

@@ -26,12 +26,9 @@ impl CampaignZone {
         Self(TimeZoneDatabase::bundled().get(name).unwrap_or(TimeZone::UTC))
     }
 
-    /// `2026-05-23T14:03:11+02:00`: ISO 8601, whole seconds, rounded down.
-    pub(super) fn text(&self, moment: OffsetDateTime) -> String {
-        let whole = moment.replace_nanosecond(0).unwrap_or(moment);
-        let local = whole.checked_to_offset(self.offset_at(whole)).unwrap_or(whole);
-        // Only years that RFC 3339 cannot write fail, and the domain refuses those.
-        local.format(&Rfc3339).unwrap_or_default()
+    /// The same moment with the offset that the zone has then.
+    pub(super) fn local(&self, moment: OffsetDateTime) -> OffsetDateTime {
+        moment.checked_to_offset(self.offset_at(moment)).unwrap_or(moment)
     }
 
     fn offset_at(&self, moment: OffsetDateTime) -> UtcOffset {
@@ -45,6 +42,17 @@ impl CampaignZone {
     }
 }
 
+/// `2026-05-23T14:03:11+02:00`: ISO 8601, whole seconds, rounded down.
+pub(super) fn to_the_second(local: OffsetDateTime) -> String {
+    exact(local.replace_nanosecond(0).unwrap_or(local))
+}
+
+/// `2026-05-23T14:03:11.12+02:00`: RFC 3339, with all the digits that there are.
+pub(super) fn exact(local: OffsetDateTime) -> String {
+    // Only years that RFC 3339 cannot write fail, and the domain refuses those.
+    local.format(&Rfc3339).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use domain::EmbeddedCampaigns;
@@ -52,7 +60,7 @@ mod tests {
     use super::*;
 
     fn text(zone: &CampaignZone, moment: &str) -> String {
-        zone.text(OffsetDateTime::parse(moment, &Rfc3339).unwrap())
+        to_the_second(zone.local(OffsetDateTime::parse(moment, &Rfc3339).unwrap()))
     }
 
     #[test]

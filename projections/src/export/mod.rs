@@ -1,43 +1,55 @@
 //! Exports of leads and contacts, for people who open them in a spreadsheet and for CRMs that import them.
 //!
-//! HTTP and the command line share this implementation: [`csv`] gives chunks, each some pages of rows, in constant memory.
+//! HTTP and the command line share this implementation: [`start`] gives chunks, in constant memory.
 //! Rows are read by key, one short statement a page, so no snapshot is held open while a slow reader reads.
 //!
-//! An export holds everything up to the position that the caller waited for ([`crate::wait_for`] or
-//! [`crate::catch_up`] before [`csv`]); rows that come while it runs may or may not be in it. An error ends the stream: the file
-//! is then cut and must not be used.
+//! # What an export holds
 //!
-//! # The format
+//! Everything up to the position `through`, which the caller has waited for ([`crate::wait_for`] or
+//! [`crate::catch_up`]), as far as the [`Filter`] takes it. What changes while it runs may or may not be in it: rows that
+//! come, and rows that are taken back or erased. An error ends the stream: the file is then cut and must not be used.
 //!
-//! UTF-8 with byte order mark, semicolons, CRLF, quotes where needed (RFC 4180): what Excel with Polish settings and
-//! LibreOffice open with a double click. Times are ISO 8601 to the second in the campaign's zone with its offset (UTC
-//! when the store does not know the campaign). A text that a spreadsheet would take for a formula gets an
-//! apostrophe before it; telephone numbers do not need one. Columns are told by their names; `docs/exports.md` lists
-//! them.
+//! # The formats
+//!
+//! The same rows and columns in each. `docs/exports.md` lists the columns; they are told by their names.
+//!
+//! - CSV (RFC 4180, UTF-8), as Excel with Polish settings and LibreOffice open it with a double click: byte order mark,
+//!   semicolons, CRLF; a comma and no mark for whoever wants that. A text that a spreadsheet would take for a formula gets
+//!   an apostrophe before it; telephone numbers do not need one.
+//! - XLSX: texts, telephone numbers and times are text cells, so nothing is a formula and nothing is rounded.
+//! - NDJSON: numbers, lists and nulls; texts as they were given.
+//!
+//! Times are ISO 8601 in the campaign's zone with its offset (UTC when the store does not know the campaign): to the second
+//! in the first two, exact in NDJSON.
 
 pub(crate) mod cell;
+mod column;
 mod consent_columns;
 mod contact_rows;
+pub(crate) mod csv;
+mod filter;
+mod format;
 mod lead_rows;
 mod local_time;
+mod ndjson;
+mod rows;
+mod sheet;
+mod value;
+mod xlsx;
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use domain::{CampaignId, Campaigns};
-use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
+use domain::Campaigns;
+use futures_util::stream::BoxStream;
 use sqlx::PgPool;
 
 use crate::{LEADS, Registration};
-use consent_columns::ConsentColumns;
-use local_time::CampaignZone;
+use rows::Rows;
 
-/// Rows of one page, and so of one chunk.
-const PAGE_ROWS: i64 = 1_000;
-
-/// Excel takes a file for UTF-8 only if it begins with this.
-pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+pub use filter::{ConsentId, ConsentIdError, Filter, FilterError};
+pub use format::{CsvStyle, Delimiter, DelimiterError, FileType, FileTypeError, Format, FormatError};
 
 /// The chunks of an export, in order. After an error there is nothing more.
 pub type Chunks = BoxStream<'static, Result<Bytes, ExportError>>;
@@ -51,13 +63,21 @@ pub enum ExportKind {
     Contacts,
 }
 
-/// Which rows.
+/// Which rows: a kind, and a filter that makes sense for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
-    /// Leads or contacts.
-    pub kind: ExportKind,
-    /// Only those of one campaign.
-    pub campaign: Option<CampaignId>,
+    kind: ExportKind,
+    filter: Filter,
+}
+
+/// An export that has begun.
+pub struct Exported {
+    /// How many rows matched when it began. Of XLSX, which is whole before the first chunk, how many it holds.
+    pub rows: u64,
+    /// Its length, where that is known before the end: of XLSX.
+    pub bytes: Option<u64>,
+    /// The file.
+    pub chunks: Chunks,
 }
 
 /// Why an export ended before its end.
@@ -78,6 +98,33 @@ pub enum ExportError {
         #[source]
         source: serde_json::Error,
     },
+    /// The tables were emptied while they were read.
+    #[error("the export was cut, because its rows are being made anew; start it again in a while")]
+    MadeAnew,
+    /// No sheet holds that many.
+    #[error(
+        "a spreadsheet holds {} rows, and these are {rows} or more: take csv or ndjson, or fewer rows (campaign, from, to)",
+        sheet::MAX_SHEET_ROWS
+    )]
+    TooManyRows {
+        /// How many there are at least.
+        rows: u64,
+    },
+    /// The temporary file could not be written.
+    #[error(
+        "the spreadsheet cannot be made in {}; is there room? TMPDIR names another folder",
+        folder.display()
+    )]
+    Workbook {
+        /// Where it should have been.
+        folder: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The temporary file could not be read.
+    #[error("the export was cut, because its temporary file cannot be read; start it again")]
+    Reread(#[source] std::io::Error),
 }
 
 /// The text is neither `leads` nor `contacts`.
@@ -110,107 +157,34 @@ impl FromStr for ExportKind {
     }
 }
 
-/// Starts an export as CSV. `known` are the campaigns that the store has: they say which consents have a column, and in
-/// which zone times are written.
+impl Export {
+    /// # Errors
+    /// When the filter makes no sense for this kind.
+    pub fn new(kind: ExportKind, filter: Filter) -> Result<Self, FilterError> {
+        filter.check(kind)?;
+        Ok(Self { kind, filter })
+    }
+}
+
+/// Starts an export. `through` is the position that the projection has reached; `known` are the campaigns that the
+/// store has: they say which consents have a column, and in which zone times are written.
 ///
 /// # Errors
-/// [`ExportError::Database`] when not even the header can be made: nothing was sent yet, so the caller can still answer
-/// with an error of its own. Later errors come out of the stream.
-pub async fn csv(pool: PgPool, export: Export, known: &dyn Campaigns) -> Result<Chunks, ExportError> {
-    let campaigns = match export.campaign {
-        Some(campaign) => vec![campaign.to_string()],
-        None => campaigns_of(&pool, export.kind).await?,
-    };
-    let columns = ConsentColumns::of(&campaigns, known);
-    let zones = campaigns.into_iter().map(|campaign| (CampaignZone::of(&campaign, known), campaign));
-    let campaigns = zones.collect::<Vec<_>>().into_iter();
-    let mut header = BYTE_ORDER_MARK.to_vec();
-    header.extend(write_rows([header_of(export.kind, &columns)])?);
-    let pages = Pages { pool, kind: export.kind, columns, campaigns, at: None };
-    let rows = stream::try_unfold(pages, |mut pages| async {
-        Ok(pages.next().await?.map(|chunk| (Bytes::from(chunk), pages)))
-    });
-    Ok(stream::once(async { Ok(Bytes::from(header)) }).chain(rows).boxed())
-}
-
-/// The campaigns that have rows, without reading all rows: each one is found by the index after the one before.
-async fn campaigns_of(pool: &PgPool, kind: ExportKind) -> Result<Vec<String>, sqlx::Error> {
-    let after = match kind {
-        ExportKind::Leads => include_str!("../sql/campaign_of_leads_after.sql"),
-        ExportKind::Contacts => include_str!("../sql/campaign_of_contacts_after.sql"),
-    };
-    let mut campaigns: Vec<String> = Vec::new();
-    while let Some(next) = sqlx::query_scalar(after)
-        .bind(campaigns.last().map_or("", String::as_str))
-        .fetch_optional(pool)
-        .await?
-    {
-        campaigns.push(next);
-    }
-    Ok(campaigns)
-}
-
-fn header_of(kind: ExportKind, columns: &ConsentColumns) -> Vec<String> {
-    match kind {
-        ExportKind::Leads => lead_rows::header(columns),
-        ExportKind::Contacts => contact_rows::header(columns),
-    }
-}
-
-/// The pages of an export that are still to come.
-struct Pages {
+/// Nothing was sent yet, so the caller can still answer with an error of its own. Later errors come out of the
+/// stream; of XLSX there are none but that its temporary file cannot be read.
+pub async fn start(
     pool: PgPool,
-    kind: ExportKind,
-    columns: ConsentColumns,
-    campaigns: std::vec::IntoIter<(CampaignZone, String)>,
-    at: Option<Place>,
-}
-
-/// Inside one campaign.
-struct Place {
-    campaign: String,
-    zone: CampaignZone,
-    /// Key of the last row that was read.
-    after: Key,
-}
-
-/// The key by which rows are paged.
-#[derive(Default)]
-struct Key {
-    position: i64,
-    contact_key: String,
-}
-
-impl Pages {
-    /// The next page as CSV; `None` after the last.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
-        loop {
-            let Some(place) = &mut self.at else {
-                let Some((zone, campaign)) = self.campaigns.next() else { return Ok(None) };
-                self.at = Some(Place { campaign, zone, after: Key::default() });
-                continue;
-            };
-            let rows = match self.kind {
-                ExportKind::Leads => lead_rows::read(&self.pool, place, &self.columns).await?,
-                ExportKind::Contacts => contact_rows::read(&self.pool, place, &self.columns).await?,
-            };
-            if rows.is_empty() {
-                self.at = None;
-                continue;
-            }
-            return Ok(Some(write_rows(rows)?));
-        }
-    }
-}
-
-/// Rows as CSV in the conventions of all exports.
-pub(crate) fn write_rows(rows: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>, ::csv::Error> {
-    let mut writer = ::csv::WriterBuilder::new()
-        .delimiter(b';')
-        .terminator(::csv::Terminator::CRLF)
-        .from_writer(Vec::new());
-    for row in rows {
-        writer.write_record(row)?;
-    }
-    writer.into_inner().map_err(|error| ::csv::Error::from(error.into_error()))
+    export: Export,
+    format: Format,
+    through: u64,
+    known: &dyn Campaigns,
+) -> Result<Exported, ExportError> {
+    let rows = Rows::open(pool, export, through, known).await?;
+    let counted = rows.count().await?;
+    let chunks = match format {
+        Format::Csv(style) => csv::chunks(rows, style)?,
+        Format::Ndjson => ndjson::chunks(rows),
+        Format::Xlsx => return xlsx::make(rows, counted).await,
+    };
+    Ok(Exported { rows: counted, bytes: None, chunks })
 }

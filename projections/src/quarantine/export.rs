@@ -1,5 +1,7 @@
 //! The quarantine as a file: everything that somebody needs to mend or to dismiss what was refused.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use domain::Timestamp;
 use futures_util::StreamExt;
@@ -7,7 +9,8 @@ use futures_util::stream::{self, BoxStream};
 use sqlx::PgPool;
 
 use super::{list, reason_text};
-use crate::export::{BYTE_ORDER_MARK, ExportError, cell, write_rows};
+use crate::export::csv::{header_row, write_rows};
+use crate::export::{CsvStyle, ExportError, cell};
 use crate::fold::Quarantined;
 
 /// Submissions of one page: each may have 64 KiB.
@@ -52,9 +55,7 @@ fn header(format: QuarantineFormat) -> Result<Bytes, ExportError> {
     if format == QuarantineFormat::Ndjson {
         return Ok(Bytes::new());
     }
-    let mut header = BYTE_ORDER_MARK.to_vec();
-    header.extend(write_rows([COLUMNS.map(str::to_owned).to_vec()])?);
-    Ok(header.into())
+    Ok(header_row(CsvStyle::default(), COLUMNS.into_iter())?)
 }
 
 fn lines(page: &[Quarantined], format: QuarantineFormat) -> Result<Bytes, ExportError> {
@@ -69,24 +70,25 @@ fn lines(page: &[Quarantined], format: QuarantineFormat) -> Result<Bytes, Export
             Ok(lines.into())
         }
         QuarantineFormat::Csv => {
-            let rows: Result<Vec<Vec<String>>, _> = page.iter().map(cells).collect();
-            Ok(write_rows(rows.map_err(damaged)?)?.into())
+            let rows: Result<Vec<_>, _> = page.iter().map(cells).collect();
+            Ok(write_rows(CsvStyle::default(), rows.map_err(damaged)?)?.into())
         }
     }
 }
 
-fn cells(submission: &Quarantined) -> Result<Vec<String>, serde_json::Error> {
-    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-    Ok(vec![
-        submission.position.to_string(),
-        Timestamp::new(submission.recorded_at).to_string(),
-        reason_text(submission.reason).to_owned(),
+fn cells(submission: &Quarantined) -> Result<[Cow<'_, str>; COLUMNS.len()], serde_json::Error> {
+    let number = |number: Option<u64>| number.map(|number| number.to_string().into()).unwrap_or_default();
+    let errors = serde_json::to_string(&submission.errors)?;
+    Ok([
+        submission.position.to_string().into(),
+        Timestamp::new(submission.recorded_at).to_string().into(),
+        reason_text(submission.reason).into(),
         cell::optional(submission.client_id.as_deref()),
         number(submission.version.map(u64::from)),
         cell::optional(submission.device_id.as_deref()),
         number(submission.device_seq),
-        cell::text(&serde_json::to_string(&submission.errors)?),
-        submission.digest.clone(),
+        cell::text(&errors).into_owned().into(),
+        submission.digest.as_str().into(),
         cell::text(&submission.raw),
     ])
 }

@@ -1,0 +1,136 @@
+//! The rows of an export, page by page, whatever the format.
+
+use domain::{CampaignId, Campaigns};
+use sqlx::PgPool;
+
+use super::column::Column;
+use super::consent_columns::ConsentColumns;
+use super::local_time::CampaignZone;
+use super::value::Row;
+use super::{Export, ExportError, ExportKind, contact_rows, lead_rows};
+use crate::cursor;
+
+/// Rows that one statement looks at, and so the most that it can find. It bounds how long a statement takes, whatever
+/// the filter.
+pub(super) const PAGE_ROWS: i64 = 1_000;
+
+/// The rows of an export that are still to come.
+pub(super) struct Rows {
+    pool: PgPool,
+    export: Export,
+    through: u64,
+    consents: ConsentColumns,
+    campaigns: std::vec::IntoIter<(CampaignZone, String)>,
+    at: Option<Place>,
+}
+
+/// Inside one campaign.
+pub(super) struct Place {
+    pub(super) campaign: String,
+    pub(super) zone: CampaignZone,
+    /// Key of the last row that was looked at.
+    pub(super) after: Key,
+}
+
+/// The key by which rows are paged.
+#[derive(Default)]
+pub(super) struct Key {
+    pub(super) position: i64,
+    pub(super) contact_key: String,
+}
+
+/// What one statement has found.
+pub(super) enum Page {
+    /// Those of the rows it looked at that pass the filter, perhaps none.
+    Rows(Vec<Row>),
+    /// There is nothing behind the key.
+    End,
+}
+
+impl Rows {
+    pub(super) async fn open(
+        pool: PgPool,
+        export: Export,
+        through: u64,
+        known: &dyn Campaigns,
+    ) -> Result<Self, ExportError> {
+        let campaigns = match &export.filter.campaign {
+            Some(campaign) => vec![CampaignId::to_string(campaign)],
+            None => campaigns_of(&pool, export.kind).await?,
+        };
+        let consents = ConsentColumns::of(&campaigns, known);
+        let zones = campaigns.into_iter().map(|campaign| (CampaignZone::of(&campaign, known), campaign));
+        let campaigns = zones.collect::<Vec<_>>().into_iter();
+        Ok(Self { pool, export, through, consents, campaigns, at: None })
+    }
+
+    pub(super) const fn kind(&self) -> ExportKind {
+        self.export.kind
+    }
+
+    pub(super) fn columns(&self) -> Vec<Column> {
+        match self.export.kind {
+            ExportKind::Leads => lead_rows::columns(&self.consents),
+            ExportKind::Contacts => contact_rows::columns(&self.consents),
+        }
+    }
+
+    /// How many rows there are at this moment.
+    pub(super) async fn count(&self) -> Result<u64, ExportError> {
+        let filter = self.export.filter.arguments();
+        let count = match self.export.kind {
+            ExportKind::Leads => lead_rows::count(&self.pool, &filter).await?,
+            ExportKind::Contacts => contact_rows::count(&self.pool, &filter).await?,
+        };
+        Ok(count.cast_unsigned())
+    }
+
+    /// The next rows, never none; `None` after the last.
+    pub(super) async fn next_page(&mut self) -> Result<Option<Vec<Row>>, ExportError> {
+        loop {
+            let Some(place) = &mut self.at else {
+                let Some((zone, campaign)) = self.campaigns.next() else { break };
+                self.at = Some(Place { campaign, zone, after: Key::default() });
+                continue;
+            };
+            let filter = self.export.filter.arguments();
+            let page = match self.export.kind {
+                ExportKind::Leads => lead_rows::read(&self.pool, place, &filter, &self.consents).await?,
+                ExportKind::Contacts => {
+                    contact_rows::read(&self.pool, place, &filter, &self.consents).await?
+                }
+            };
+            match page {
+                Page::End => self.at = None,
+                Page::Rows(rows) if rows.is_empty() => {}
+                Page::Rows(rows) => return Ok(Some(rows)),
+            }
+        }
+        self.check_that_rows_stayed().await?;
+        Ok(None)
+    }
+
+    /// Rows are read in many statements. A projection that began anew in between had its tables emptied, and what was
+    /// read of them may be a part.
+    async fn check_that_rows_stayed(&self) -> Result<(), ExportError> {
+        let reached = cursor::position(&self.pool, self.export.kind.projection()).await?;
+        if reached < self.through { Err(ExportError::MadeAnew) } else { Ok(()) }
+    }
+}
+
+/// The campaigns that have rows, without reading all rows: each one is found by the index after the one before.
+async fn campaigns_of(pool: &PgPool, kind: ExportKind) -> Result<Vec<String>, sqlx::Error> {
+    let after = match kind {
+        ExportKind::Leads => include_str!("../sql/campaign_of_leads_after.sql"),
+        ExportKind::Contacts => include_str!("../sql/campaign_of_contacts_after.sql"),
+    };
+    let mut campaigns: Vec<String> = Vec::new();
+    while let Some(next) = sqlx::query_scalar(after)
+        .bind(campaigns.last().map_or("", String::as_str))
+        .fetch_optional(pool)
+        .await?
+    {
+        campaigns.push(next);
+    }
+    Ok(campaigns)
+}
