@@ -36,6 +36,7 @@ Examples:
   cargo xtask up --listen 0.0.0.0:8080         what follows goes to `leadlog serve`
   cargo xtask test                             what CI runs
   cargo xtask test --only fmt,clippy,rust      some of its stages
+  cargo xtask test --only office               whether the exports open right in LibreOffice
   cargo xtask postgres cargo test --release -p event-store
   cargo xtask bench intake
   cargo xtask bench client --quick";

@@ -17,5 +17,6 @@ mod projections;
 mod quarantine;
 mod recovery;
 mod server;
+mod spreadsheets;
 mod sync;
 mod versions;

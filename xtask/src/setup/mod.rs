@@ -3,6 +3,7 @@
 mod browser;
 mod debian;
 mod node;
+pub(crate) mod office;
 mod postgres;
 mod toolchain;
 pub(crate) mod webkit;

@@ -24,6 +24,10 @@ pub(crate) struct Options {
     /// Only these stages, with commas between them
     #[arg(long, value_name = "STAGE", value_delimiter = ',', value_parser = stages::names())]
     only: Vec<String>,
+
+    /// Also open the exports in LibreOffice, which is large and is installed if it may be
+    #[arg(long)]
+    office: bool,
 }
 
 enum Outcome {
@@ -33,8 +37,11 @@ enum Outcome {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
-    let wanted =
-        |stage: &&Stage| options.only.is_empty() || options.only.iter().any(|name| name == stage.name);
+    let wanted = |stage: &&Stage| {
+        let is_named = options.only.iter().any(|name| name == stage.name);
+        let is_usual = options.only.is_empty() && !stage.is_extra;
+        is_named || is_usual || (stage.is_extra && options.office)
+    };
     let mut done: Vec<(&Stage, Outcome, Duration)> = Vec::new();
     for stage in STAGES.iter().filter(wanted) {
         let begun = Instant::now();

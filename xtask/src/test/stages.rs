@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::child::{self, Ended};
 use crate::postgres::{PrivatePostgres, URL_VARIABLE};
-use crate::setup::{self, Browser, NO_BROWSER, webkit};
+use crate::setup::{self, Browser, NO_BROWSER, office, webkit};
 use crate::steps::Steps;
 use crate::test::counts::{Counts, one};
 use crate::test::{architecture, policy};
@@ -17,31 +17,39 @@ pub(crate) struct Stage {
     pub(crate) about: &'static str,
     /// Stages whose failure makes this one pointless.
     pub(crate) needs: &'static [&'static str],
+    /// Runs only when it is asked for.
+    pub(crate) is_extra: bool,
     pub(crate) run: fn(&Workspace) -> Result<Counts>,
 }
 
-pub(crate) const STAGES: [Stage; 11] = [
-    Stage { name: "setup", about: "the tools that the tests need", needs: &[], run: setup },
-    Stage { name: "fmt", about: "rustfmt", needs: &[], run: fmt },
-    Stage { name: "policy", about: "licences and bans, from deny.toml", needs: &[], run: policy::check },
-    Stage { name: "architecture", about: "who may depend on whom", needs: &[], run: architecture::check },
-    Stage { name: "wasm", about: "the device library for the browser", needs: &["setup"], run: build_wasm },
-    Stage { name: "pwa", about: "the app: types, catalogue, build", needs: &["wasm"], run: build_pwa },
-    Stage { name: "clippy", about: "lints, warnings denied", needs: &[], run: clippy },
-    Stage { name: "rust", about: "unit, property and PostgreSQL tests", needs: &[], run: rust_tests },
-    Stage {
-        name: "wasm-tests",
-        about: "the device library in headless Chromium",
-        needs: &[],
-        run: wasm_tests,
-    },
-    Stage { name: "browser", about: "what a hostess does, in Chromium", needs: &["pwa"], run: browser_tests },
-    Stage {
-        name: "webkit",
-        about: "the same in the engine of iPads, in WebKitGTK",
-        needs: &["pwa"],
-        run: webkit_tests,
-    },
+impl Stage {
+    const fn new(
+        name: &'static str,
+        about: &'static str,
+        needs: &'static [&'static str],
+        run: fn(&Workspace) -> Result<Counts>,
+    ) -> Self {
+        Self { name, about, needs, is_extra: false, run }
+    }
+
+    const fn extra(self) -> Self {
+        Self { is_extra: true, ..self }
+    }
+}
+
+pub(crate) const STAGES: [Stage; 12] = [
+    Stage::new("setup", "the tools that the tests need", &[], setup),
+    Stage::new("fmt", "rustfmt", &[], fmt),
+    Stage::new("policy", "licences and bans, from deny.toml", &[], policy::check),
+    Stage::new("architecture", "who may depend on whom", &[], architecture::check),
+    Stage::new("wasm", "the device library for the browser", &["setup"], build_wasm),
+    Stage::new("pwa", "the app: types, catalogue, build", &["wasm"], build_pwa),
+    Stage::new("clippy", "lints, warnings denied", &[], clippy),
+    Stage::new("rust", "unit, property and PostgreSQL tests", &[], rust_tests),
+    Stage::new("wasm-tests", "the device library in headless Chromium", &[], wasm_tests),
+    Stage::new("browser", "what a hostess does, in Chromium", &["pwa"], browser_tests),
+    Stage::new("webkit", "the same in the engine of iPads, in WebKitGTK", &["pwa"], webkit_tests),
+    Stage::new("office", "the exports in LibreOffice; only with --office", &[], office_tests).extra(),
 ];
 
 pub(crate) fn names() -> PossibleValuesParser {
@@ -153,6 +161,17 @@ fn webkit_tests(workspace: &Workspace) -> Result<Counts> {
     let mut command = workspace.npm(&["run", "test:webkit"]);
     // A database of the developer's own must not get the tests' leads.
     let ended = echo(command.env("LEADLOG_BIN", leadlog).env_remove("DATABASE_URL"))?;
+    Ok(Counts::of(&ended))
+}
+
+/// One test of `api`, which the stage `rust` passes over.
+fn office_tests(workspace: &Workspace) -> Result<Counts> {
+    let steps = Steps::verbose();
+    let soffice = office::installed(&steps)?;
+    let postgres = PrivatePostgres::start(workspace, &steps)?;
+    let test = ["test", "--workspace", "--release", "--test", "api", "--", "--ignored", "spreadsheets::"];
+    let mut command = workspace.cargo(&test);
+    let ended = echo(command.env(URL_VARIABLE, &postgres.url).env("SOFFICE", soffice))?;
     Ok(Counts::of(&ended))
 }
 
