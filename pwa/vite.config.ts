@@ -6,6 +6,7 @@ import { compressedFiles } from './build/compressed-files.ts';
 import { indexPage } from './build/index-page.ts';
 import { offlineShell } from './build/offline-shell.ts';
 import { secondScript } from './build/second-script.ts';
+import { startupImages } from './build/startup-images.ts';
 
 const clientLibrary = fileURLToPath(new URL('../client-wasm/pkg/leadlog_client.js', import.meta.url));
 if (!existsSync(clientLibrary)) {
@@ -13,7 +14,7 @@ if (!existsSync(clientLibrary)) {
 }
 
 export default defineConfig({
-  plugins: [svelte(), secondScript(), indexPage(), offlineShell(), compressedFiles()],
+  plugins: [svelte(), secondScript(), indexPage(), startupImages(), offlineShell(), compressedFiles()],
   resolve: {
     alias: { 'leadlog-client': clientLibrary },
   },

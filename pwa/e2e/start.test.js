@@ -46,6 +46,19 @@ test('the first load stays in its budget', (t) => {
   assert.ok(whole <= WHOLE_APP_LIMIT_BYTES, `${whole} bytes in all`);
 });
 
+test('each startup image is as large as the page says, and stored on no iPad beforehand', () => {
+  const dist = fileURLToPath(new URL('../dist/', import.meta.url));
+  const links = [...readFileSync(`${dist}index.html`, 'utf8').matchAll(/<link rel="apple-touch-startup-image" href="\/([^"]+)" media="([^"]+)">/g)];
+  assert.deepEqual(links.map(([, file]) => file).sort(), readdirSync(`${dist}startup`).map((file) => `startup/${file}`).sort());
+  for (const [, file, media] of links) {
+    const [short, long] = /width:(\d+)px.*height:(\d+)px/.exec(media).slice(1).map(Number);
+    const [width, height] = media.includes('portrait') ? [short, long] : [long, short];
+    const image = readFileSync(dist + file);
+    assert.deepEqual([image.readUInt32BE(16), image.readUInt32BE(20)], [2 * width, 2 * height], file);
+  }
+  assert.ok(!readFileSync(`${dist}sw.js`, 'utf8').includes('startup/'));
+});
+
 test('switching the language keeps what was typed', async () => {
   await openReady(page, server.url);
   await fill(page, PEOPLE.anna);
