@@ -81,7 +81,6 @@ fn bring_up<'p>(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
     use crate::{CloudVerdictEvent, DeviceReportEvent, FollowUpEvent, LeadEvent, SubmissionEvent};
