@@ -5,6 +5,8 @@ import { defineConfig } from 'vite';
 import { compressedFiles } from './build/compressed-files.ts';
 import { indexPage } from './build/index-page.ts';
 import { offlineShell } from './build/offline-shell.ts';
+import { secondScript } from './build/second-script.ts';
+import { startupImages } from './build/startup-images.ts';
 
 const clientLibrary = fileURLToPath(new URL('../client-wasm/pkg/leadlog_client.js', import.meta.url));
 if (!existsSync(clientLibrary)) {
@@ -12,7 +14,7 @@ if (!existsSync(clientLibrary)) {
 }
 
 export default defineConfig({
-  plugins: [svelte(), indexPage(), offlineShell(), compressedFiles()],
+  plugins: [svelte(), secondScript(), indexPage(), startupImages(), offlineShell(), compressedFiles()],
   resolve: {
     alias: { 'leadlog-client': clientLibrary },
   },
@@ -21,6 +23,8 @@ export default defineConfig({
     target: 'safari16.4',
     // No `data:` URLs: a strict Content-Security-Policy forbids them.
     assetsInlineLimit: 0,
+    // One for all screens: a script that is here must not wait for a style that is not.
+    cssCodeSplit: false,
     // A polyfill for browsers below the floor.
     modulePreload: { polyfill: false },
     reportCompressedSize: false,

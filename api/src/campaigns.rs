@@ -71,7 +71,11 @@ impl KnownCampaigns {
             let Some(last) = page.last() else { return Ok(()) };
             let mut next = PublishedCampaigns::clone(&self.current());
             for event in page.iter().filter(|event| event.event_type == CampaignEvent::PUBLISHED) {
-                match next.add(&event.payload) {
+                let added = event
+                    .current_payload()
+                    .map_err(|unknown| unknown.to_string())
+                    .and_then(|payload| next.add(&payload).map_err(|error| error.to_string()));
+                match added {
                     Ok(()) => {
                         let (campaign, version) = (&event.aggregate_id, event.sequence);
                         tracing::debug!(campaign, version, "a campaign is known");

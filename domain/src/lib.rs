@@ -25,6 +25,7 @@ mod contact;
 mod device_report;
 mod email;
 mod entry;
+mod event_form;
 mod field_error;
 mod follow_up;
 mod ids;
@@ -58,6 +59,7 @@ pub use contact::{Contact, ContactFields, LeadForm};
 pub use device_report::{DEVICE_REPORT_STREAM, DeviceReport, DeviceReportEvent};
 pub use email::{Email, EmailKey};
 pub use entry::Entry;
+pub use event_form::{EVENT_FORMS, UnknownForm, current_form};
 pub use field_error::{ErrorCode, FieldError};
 pub use follow_up::{
     FOLLOW_UP_STREAM, FollowUp, FollowUpCommand, FollowUpError, FollowUpEvent, erased_entry,

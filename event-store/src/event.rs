@@ -1,8 +1,9 @@
 //! Events before and after they were recorded.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use domain::{AppendId, CampaignId, Digest, EmailKey};
+use domain::{AppendId, CampaignId, Digest, EmailKey, UnknownForm};
 use time::OffsetDateTime;
 
 /// An event to append. Prints without what it says.
@@ -65,6 +66,16 @@ pub struct RecordedEvent {
 
 /// Key of the metadata that holds the digest of what was received.
 pub(crate) const DIGEST_KEY: &str = "digest";
+
+impl RecordedEvent {
+    /// The payload in the form that events of its kind have today.
+    ///
+    /// # Errors
+    /// When a newer program wrote it.
+    pub fn current_payload(&self) -> Result<Cow<'_, str>, UnknownForm> {
+        domain::current_form(&self.event_type, &self.event_version, &self.payload)
+    }
+}
 
 impl NewEvent {
     /// Stream and place in it.

@@ -38,7 +38,8 @@ pub(crate) async fn cloud_verdicts<L: EventLog>(log: &L, cursor: u64) -> Result<
     for event in events.iter().take(MAX_PAGE_ITEMS) {
         // One that this program cannot read is a newer program's. Passing over it could turn a refusal into a
         // confirmation, so the page ends before it.
-        let Ok(CloudVerdictEvent::Given(verdict)) = serde_json::from_str(&event.payload) else {
+        let read = event.current_payload().ok().and_then(|payload| serde_json::from_str(&payload).ok());
+        let Some(CloudVerdictEvent::Given(verdict)) = read else {
             tracing::error!(position = event.position, "a verdict of the cloud cannot be read");
             break;
         };

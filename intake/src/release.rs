@@ -104,9 +104,10 @@ struct Found {
 }
 
 fn read(event: &RecordedEvent) -> Result<SubmissionEvent, ReleaseError> {
-    serde_json::from_str(&event.payload)
+    event
+        .current_payload()
         .ok()
-        .filter(|_| event.event_version == SubmissionEvent::FORM_VERSION)
+        .and_then(|payload| serde_json::from_str(&payload).ok())
         .ok_or(ReleaseError::Unreadable { position: event.position })
 }
 

@@ -84,6 +84,10 @@ async fn verify_in(
     let through = live_position(build).await?;
     build.fold_through(through, tell).await?;
     sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut build.db).await?;
+    // Before the snapshot: a rebuild that switched behind it would show tables that it does not know.
+    let tables = build.projection.tables.iter().map(|table| build.schemas.in_live(table.name));
+    let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", tables.collect::<Vec<_>>().join(", "));
+    sqlx::query(&lock).execute(&mut build.db).await?;
     let verification = compare(build).await?;
     sqlx::query("COMMIT").execute(&mut build.db).await?;
     build.schemas.discard(&mut build.db).await?;

@@ -205,6 +205,24 @@ async fn a_build_is_one_processes_alone() {
 }
 
 #[tokio::test]
+async fn what_stands_on_the_tables_is_named_and_nothing_has_changed() {
+    let (pool, _) = fresh_store().await;
+    record_a_day(&pool).await;
+    catch_up(&pool).await.unwrap();
+    sqlx::query("CREATE VIEW people AS SELECT first_name FROM leads").execute(&pool).await.unwrap();
+    let error = rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("view people depends on table"), "{error}");
+    assert_verified(&pool).await;
+    sqlx::query("DROP VIEW people").execute(&pool).await.unwrap();
+    assert_eq!(
+        rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap().resumed_at,
+        49,
+        "it only switches"
+    );
+    assert_verified(&pool).await;
+}
+
+#[tokio::test]
 async fn verify_names_each_row_that_is_not_what_the_log_gives_and_a_rebuild_mends_it() {
     let (pool, _) = fresh_store().await;
     record_a_day(&pool).await;

@@ -6,7 +6,7 @@ import type { Plugin } from 'vite';
  * fetch the WASM file while it still reads the script, instead of after.
  */
 export function indexPage(): Plugin {
-  const catalogue = new URL('../src/i18n/pl.json', import.meta.url);
+  const catalogue = new URL('../src/i18n/form/pl.json', import.meta.url);
 
   return {
     name: 'leadlog:index-page',
@@ -16,7 +16,7 @@ export function indexPage(): Plugin {
         const words = JSON.parse(readFileSync(catalogue, 'utf8')) as Record<string, unknown>;
         const filled = html.replaceAll(/\{\{([\w.]+)\}\}/g, (_, key: string) => {
           const word = words[key];
-          if (typeof word !== 'string') throw new Error(`index.html asks for "${key}", which pl.json does not have`);
+          if (typeof word !== 'string') throw new Error(`index.html asks for "${key}", which form/pl.json does not have`);
           return word;
         });
         const wasm = Object.keys(bundle ?? {}).filter((file) => file.endsWith('.wasm'));

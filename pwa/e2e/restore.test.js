@@ -90,7 +90,7 @@ test('an iPad that was wiped altogether finds its leads among all backups (SYN-9
   await openDevicePage(page);
   await syncNow(page);
   await page.getByText('przed chwilą', { exact: true }).waitFor();
-  const number = await page.locator('dd', { has: page.getByRole('button', { name: 'Kopiuj cały' }) }).locator('p').innerText();
+  const number = await page.locator('dd', { has: page.getByRole('button', { name: 'Kopiuj numer' }) }).locator('p').innerText();
 
   await wipe('all');
   await openReady(page, server.url);

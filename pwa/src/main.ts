@@ -3,15 +3,24 @@ import './design/base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
 import { type Device, DeviceError, openDevice } from './device';
+import { isSpoken } from './i18n/words.svelte';
 import { keepOfflineShell } from './offline';
 import { rememberCampaign } from './reduced/remembered-campaign';
+import { secondScript, speak } from './second-script.svelte';
 import Unavailable from './Unavailable.svelte';
 import { followVisibleArea } from './visible-area';
 
+/** Longest time that a start at another screen, or in another language than Polish, keeps the form back. */
+const FORM_WAIT_MS = 2_000;
+
 async function start(target: HTMLElement): Promise<void> {
   followVisibleArea();
+  const screen = location.hash && secondScript.load();
   try {
     const device = await open();
+    const language = speak(device.campaign.languages.find(isSpoken) ?? 'pl');
+    const late = new Promise((resolve) => setTimeout(resolve, FORM_WAIT_MS));
+    await Promise.race([Promise.all([screen, language]), late]);
     target.replaceChildren();
     mount(App, { target, props: { device } });
   } catch (reason) {
@@ -20,7 +29,8 @@ async function start(target: HTMLElement): Promise<void> {
     const noStorage = reason instanceof DeviceError;
     mount(Unavailable, { target, props: { reason: String(reason), noStorage } });
   }
-  // After the form: the first person in the queue does not wait for it.
+  // After the form: the first person in the queue waits for neither.
+  await secondScript.load();
   await keepOfflineShell();
 }
 

@@ -5,6 +5,7 @@ use domain::{
     SUBMISSION_STREAM, SubmissionEvent, SyncRequest,
 };
 use event_store::RecordedEvent;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::state::RelayState;
@@ -121,7 +122,7 @@ impl Page {
     /// Takes an event along, or says that the page is full.
     fn take(&mut self, event: &RecordedEvent) -> bool {
         if event.aggregate_type == DEVICE_REPORT_STREAM {
-            if let Ok(DeviceReportEvent::Reported(report)) = serde_json::from_str(&event.payload) {
+            if let Some(DeviceReportEvent::Reported(report)) = read(event) {
                 self.reports.push(report);
             }
             return true;
@@ -156,8 +157,8 @@ impl Received {
                 let label = event.aggregate_id.parse().ok().zip(version);
                 Some(Self { text: event.payload.clone(), label, hub_said: HubSaid::Recorded })
             }
-            SUBMISSION_STREAM => match serde_json::from_str(&event.payload) {
-                Ok(SubmissionEvent::Refused(refusal)) => {
+            SUBMISSION_STREAM => match read(event) {
+                Some(SubmissionEvent::Refused(refusal)) => {
                     let hub_said = match refusal.reason {
                         RefusalReason::Conflict => HubSaid::Conflict,
                         RefusalReason::Invalid | RefusalReason::Unsupported => HubSaid::Refused,
@@ -172,4 +173,9 @@ impl Received {
             _ => None,
         }
     }
+}
+
+/// What an event of the hub's own says, if this program knows it.
+fn read<T: DeserializeOwned>(event: &RecordedEvent) -> Option<T> {
+    serde_json::from_str(&event.current_payload().ok()?).ok()
 }

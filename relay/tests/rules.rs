@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use domain::{
-    AppendId, ClientId, Digest, LEAD_STREAM, Refusal, RefusalReason, SUBMISSION_STREAM, SubmissionEvent,
+    AppendId, ClientId, DEVICE_REPORT_STREAM, Digest, LEAD_STREAM, Refusal, RefusalReason, SUBMISSION_STREAM,
+    SubmissionEvent,
 };
 use event_store::RecordedEvent;
 use relay::state::RelayState;
@@ -24,10 +25,19 @@ fn event(position: u64, aggregate_type: &str, id: String, payload: String) -> Re
         aggregate_type: aggregate_type.to_owned(),
         aggregate_id: id,
         sequence: 1,
-        event_type: String::new(),
+        event_type: event_type(aggregate_type).to_owned(),
         event_version: "1".to_owned(),
         payload,
         metadata: "{}".to_owned(),
+    }
+}
+
+fn event_type(aggregate_type: &str) -> &'static str {
+    match aggregate_type {
+        LEAD_STREAM => "LeadCaptured",
+        SUBMISSION_STREAM => "SubmissionRefused",
+        DEVICE_REPORT_STREAM => "DeviceReported",
+        _ => "LeadErased",
     }
 }
 

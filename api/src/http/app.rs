@@ -3,9 +3,9 @@
 //! The build compresses each file once, as far as it goes, and puts the result beside it (`NAME.br`, `NAME.gz`). A
 //! server that compressed while it answers would do it fast and badly, each time again.
 
-use actix_web::http::header::{AcceptEncoding, ContentEncoding, Encoding, Header};
+use actix_web::http::header::{AcceptEncoding, ContentEncoding, Encoding, Header, HeaderName};
 use actix_web::http::{Method, header};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::problem::Problem;
@@ -18,6 +18,23 @@ struct Files;
 /// What the build makes of a file, smallest first.
 const ENCODINGS: [ContentEncoding; 2] = [ContentEncoding::Brotli, ContentEncoding::Gzip];
 
+/// What the app may do in a browser, so that text which came to be a script does nothing: it runs what this server sends
+/// and nothing else, nobody shows it in a frame, and no address that it was opened under travels on.
+const PROTECTION: [(HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        // `wasm-unsafe-eval` compiles the device library and evaluates no text. Other stores (hubs) are other
+        // origins, with TLS.
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
+         connect-src 'self' https:; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'",
+    ),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
 /// Answers any path outside `/api` and `/docs`: a file of the app, or the app's page.
 pub async fn serve(request: HttpRequest) -> Result<HttpResponse, Problem> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -26,7 +43,7 @@ pub async fn serve(request: HttpRequest) -> Result<HttpResponse, Problem> {
     }
     let path = request.path().trim_start_matches('/');
     if Files::get("index.html").is_none() {
-        return Ok(HttpResponse::ServiceUnavailable()
+        return Ok(protected(HttpResponse::ServiceUnavailable())
             .content_type("text/html; charset=utf-8")
             .body(NOT_BUILT));
     }
@@ -62,12 +79,11 @@ fn answer(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse
             .to_str()
             .is_ok_and(|value| value.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
     });
-    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut response = protected(if known { HttpResponse::NotModified() } else { HttpResponse::Ok() });
     response
         .insert_header((header::ETAG, tag))
         .insert_header((header::CACHE_CONTROL, caching))
-        .insert_header((header::VARY, "accept-encoding"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+        .insert_header((header::VARY, "accept-encoding"));
     if known {
         return response.finish();
     }
@@ -79,6 +95,13 @@ fn answer(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse
         other => other.to_owned(),
     };
     response.content_type(media_type).body(sent.data.into_owned())
+}
+
+fn protected(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
+    for header in PROTECTION {
+        response.insert_header(header);
+    }
+    response
 }
 
 /// Whether the request names this encoding, as browsers do.

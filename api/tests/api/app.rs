@@ -69,3 +69,35 @@ async fn a_browser_gets_the_files_as_the_build_compressed_them() {
     // They have no address of their own.
     assert_eq!(get(&server, "/index.html.br", "br", None).await.status, 404);
 }
+
+/// A lead holds whatever a person typed. Should it ever become markup, the browser runs nothing of it.
+#[actix_web::test]
+async fn a_browser_is_told_to_run_nothing_but_the_app() {
+    let server = Server::start().await;
+    // Pages of the app, and the script of the service worker, which fetches under the policy that it came with.
+    for path in ["/", "/any/page", "/sw.js"] {
+        let response =
+            awc::Client::default().get(format!("{}{path}", server.address())).send().await.unwrap();
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(
+            header("content-security-policy"),
+            Some(
+                "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
+                 connect-src 'self' https:; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
+                 form-action 'none'; frame-ancestors 'none'"
+            ),
+            "{path}"
+        );
+        assert_eq!(header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(
+            header("permissions-policy"),
+            Some("camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+        );
+        assert_eq!(header("cross-origin-opener-policy"), Some("same-origin"));
+        assert_eq!(header("x-content-type-options"), Some("nosniff"));
+    }
+    // Swagger UI brings scripts and styles of its own.
+    let docs = awc::Client::default().get(format!("{}/docs/", server.address())).send().await.unwrap();
+    assert_eq!(docs.status().as_u16(), 200);
+    assert!(docs.headers().get("content-security-policy").is_none());
+}

@@ -53,11 +53,12 @@ const fn is_relayed(answer: &Answer) -> bool {
 
 /// Whether the hub of this answer says that the cloud has the entry: it has relayed beyond it, its newest
 /// receipt is of the present cloud (or no cloud was met yet), and the cloud has neither proven to have lost
-/// history since, nor said another word about this very entry.
+/// history since the hub got the entry, nor said another word about this very entry.
 pub fn claims_cloud(answer: &Answer, answers: &[Answer], stores: &Stores) -> bool {
     let Some(hub) = stores.known(answer.store_id).filter(|_| is_stored(answer)) else { return false };
     let Some(cloud) = trusted_cloud(hub, stores) else { return false };
     hub.relayed_through >= answer.position
+        && answer.position > Some(hub.vouches_after)
         && !answers.iter().any(|other| other.store_id == cloud && !is_stored(other))
 }
 
@@ -107,6 +108,8 @@ impl Stores {
                 *known = KnownStore { history, ..KnownStore::new(store, known.tier) };
             } else if known.cloud_receipt.is_some_and(|receipt| receipt.store_id == store) {
                 known.is_distrusted = true;
+                let newest = known.newest.map_or(0, |receipt| receipt.position);
+                known.vouches_after = newest.max(known.relayed_through.unwrap_or(0));
             }
         }
     }
@@ -191,6 +194,10 @@ mod tests {
         stores.void(store(CLOUD));
         assert_eq!(place(&[at_hub(4)], &stores), Place::Hub);
         assert_eq!(stores.passed_on(store(CLOUD)), None);
+        let hub = stores.know(store(HUB), Tier::Hub);
+        (hub.is_distrusted, hub.relayed_through) = (false, Some(5));
+        assert_eq!(place(&[at_hub(4)], &stores), Place::Hub, "a refusal may have fallen, too");
+        assert_eq!(place(&[at_hub(5)], &stores), Place::Cloud, "what the hub got since");
         stores.void(store(HUB));
         let next = KnownStore { history: 1, ..KnownStore::new(store(HUB), Tier::Hub) };
         assert_eq!(stores.known(store(HUB)), Some(&next));

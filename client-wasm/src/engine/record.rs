@@ -145,6 +145,10 @@ pub struct KnownStore {
     /// The cloud has lost history since: the hub's word counts again when its receipt has changed.
     #[serde(default)]
     pub is_distrusted: bool,
+    /// Of a hub: what it got up to here counts as relayed no more, since the cloud has lost history. The cloud's refusals
+    /// that the hub had passed on fell with that history, and are not passed on again.
+    #[serde(default)]
+    pub vouches_after: u64,
     /// Cursor over the store's erasures.
     #[serde(default)]
     pub erasures_after: u64,
@@ -164,6 +168,7 @@ impl KnownStore {
             relayed_through: None,
             cloud_receipt: None,
             is_distrusted: false,
+            vouches_after: 0,
             erasures_after: 0,
             cloud_verdicts_after: 0,
         }

@@ -85,6 +85,7 @@ fn known_store(json: Raw<'_>) -> Option<KnownStore> {
         relayed_through: it.number("relayedThrough"),
         cloud_receipt: it.object("cloudReceipt").and_then(|it| receipt(&it)),
         is_distrusted: it.is_true("isDistrusted"),
+        vouches_after: it.number("vouchesAfter").unwrap_or(0),
         erasures_after: it.number("erasuresAfter").unwrap_or(0),
         cloud_verdicts_after: it.number("cloudVerdictsAfter").unwrap_or(0),
         ..KnownStore::new(it.parsed("storeId")?, it.word("tier")?)
@@ -194,6 +195,7 @@ fn write_known_store(known: &KnownStore) -> String {
     it.number_if("relayedThrough", known.relayed_through);
     it.raw_if("cloudReceipt", known.cloud_receipt.as_ref().map(write_receipt));
     it.raw("isDistrusted", if known.is_distrusted { "true" } else { "false" });
+    it.number("vouchesAfter", known.vouches_after);
     it.number("erasuresAfter", known.erasures_after);
     it.number("cloudVerdictsAfter", known.cloud_verdicts_after);
     it.end()
@@ -220,7 +222,7 @@ mod tests {
     fn whole() -> String {
         let known = format!(
             r#"{{"storeId":"0197f3c2-5c1e-7c3a-9d64-0242ac120003","tier":"hub","history":1,"newest":{RECEIPT},
-                "relayedThrough":4,"cloudReceipt":{RECEIPT},"isDistrusted":true,"erasuresAfter":8,"cloudVerdictsAfter":9}}"#
+                "relayedThrough":4,"cloudReceipt":{RECEIPT},"isDistrusted":true,"vouchesAfter":6,"erasuresAfter":8,"cloudVerdictsAfter":9}}"#
         );
         let removed = ENTRY.replace("\"new\":[{}]", "\"removed\":\"retention\"");
         format!(

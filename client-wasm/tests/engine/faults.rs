@@ -314,3 +314,47 @@ proptest! {
         play(&steps, false);
     }
 }
+
+/// Found by the property above: the cloud's refusal fell with its history, the hub that had passed it on did not
+/// repeat it, and the hub's watermark alone made the lead look accepted.
+#[test]
+fn a_refusal_that_fell_with_the_clouds_history_is_not_taken_for_a_yes() {
+    use Step::*;
+    let steps = [
+        Crash,
+        Answered,
+        Save("cloud"),
+        Save(""),
+        Answered,
+        Crash,
+        Answered,
+        Crash,
+        Answered,
+        Save(""),
+        Save(""),
+        Answered,
+        Verdict("waiting"),
+        Save(""),
+        Save(""),
+        Loses { is_cloud: true, events: 1 },
+        Crash,
+        Relay(2),
+        Failed(Failure::Network),
+        AnswerLost,
+        Wait(7538),
+        Wait(29580),
+        Failed(Failure::Network),
+        CloseCampaign,
+        Answered,
+        Answered,
+        Wait(189058),
+        AnswerLate,
+        AnswerWithoutResults,
+        Answered,
+        Failed(Failure::Network),
+        Relay(1),
+        Manual,
+        Answered,
+    ];
+    play(&steps, false);
+}

@@ -7,6 +7,7 @@
 //! The log cannot tell a device that has nothing to say from one that has lost its network. So "complete" holds
 //! for the moment when the device was last heard, and a silent device is unknown since then.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -18,7 +19,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::SequenceSet;
-use super::parse::{in_microseconds, parse};
+use super::parse::{current_payload, in_microseconds, parse};
 use crate::Poison;
 
 /// What the log knows of one device's numbers.
@@ -121,22 +122,24 @@ impl DeviceChange {
     /// # Errors
     /// [`Poison`] when it is about one and cannot be understood.
     pub fn read(event: &RecordedEvent) -> Result<Option<Self>, Poison> {
+        // Of an event that only a newer program understands, its origin mostly can be read all the same.
+        let payload = current_payload(event).unwrap_or(Cow::Borrowed(&event.payload));
         match (event.aggregate_type.as_str(), event.event_type.as_str()) {
             (LEAD_STREAM, _) => {
-                let origin: Origin = parse(&event.payload, "payload")?;
+                let origin: Origin = parse(&payload, "payload")?;
                 if origin.device_seq > SequenceSet::MAX {
                     return Err(Poison::new("deviceSeq is larger than 2^63 - 2"));
                 }
                 Ok(Some(Self::arrived(event, origin.device_id, Some(origin.device_seq))))
             }
             (SUBMISSION_STREAM, "SubmissionRefused") => {
-                let origin: ClaimedOrigin = parse(&event.payload, "payload")?;
+                let origin: ClaimedOrigin = parse(&payload, "payload")?;
                 let device_id = origin.device_id.and_then(|id| id.parse().ok());
                 let device_seq = origin.device_seq.filter(|number| *number <= SequenceSet::MAX);
                 Ok(device_id.map(|device_id| Self::arrived(event, device_id, device_seq)))
             }
             (DEVICE_REPORT_STREAM, _) => {
-                let DeviceReportEvent::Reported(report) = parse(&event.payload, "payload")?;
+                let DeviceReportEvent::Reported(report) = parse(&payload, "payload")?;
                 if report.saved_through > SequenceSet::MAX {
                     return Err(Poison::new("savedThrough is larger than 2^63 - 2"));
                 }

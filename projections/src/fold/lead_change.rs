@@ -1,11 +1,11 @@
 //! What one event does to a lead.
 
-use domain::{ClientId, Entry, FOLLOW_UP_STREAM, FollowUpEvent, LEAD_STREAM, LeadEvent, PhonePlan};
+use domain::{ClientId, Entry, FOLLOW_UP_STREAM, FollowUpEvent, LEAD_STREAM, PhonePlan};
 use event_store::RecordedEvent;
 use serde::Deserialize;
 
 use super::lead_view::{LeadView, normal_phone};
-use super::parse::{in_microseconds, parse, trimmed};
+use super::parse::{current_payload, in_microseconds, parse, trimmed};
 use crate::Poison;
 
 /// What one event does to a lead.
@@ -64,10 +64,7 @@ fn version(event: &RecordedEvent) -> Result<LeadView, Poison> {
         "LeadVoided" => true,
         _ => return Err(unknown(event)),
     };
-    if event.event_version != LeadEvent::FORM_VERSION {
-        return Err(unknown(event));
-    }
-    let entry: Entry = parse(&event.payload, "payload")?;
+    let entry: Entry = parse(&current_payload(event)?, "payload")?;
     let metadata: Metadata = parse(&event.metadata, "metadata")?;
     if event.aggregate_id.parse() != Ok(entry.client_id) || event.sequence != u64::from(entry.version) {
         return Err(Poison::new("the payload is of another lead or version than its stream"));
@@ -105,9 +102,6 @@ fn view(event: &RecordedEvent, entry: Entry, is_voided: bool, metadata: &Metadat
 }
 
 fn follow_up(event: &RecordedEvent) -> Result<LeadChange, Poison> {
-    if event.event_version != FollowUpEvent::FORM_VERSION {
-        return Err(unknown(event));
-    }
     if !["ContactCorrected", "ConsentWithdrawn", FollowUpEvent::LEAD_ERASED]
         .contains(&event.event_type.as_str())
     {
@@ -115,7 +109,7 @@ fn follow_up(event: &RecordedEvent) -> Result<LeadChange, Poison> {
     }
     let client_id =
         event.aggregate_id.parse().map_err(|_| Poison::new("the stream is not named by a lead"))?;
-    let read: FollowUpEvent = parse(&event.payload, "payload")?;
+    let read: FollowUpEvent = parse(&current_payload(event)?, "payload")?;
     if read.name() != event.event_type {
         return Err(Poison::new("the payload is of another kind than its event"));
     }

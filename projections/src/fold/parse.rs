@@ -1,9 +1,17 @@
 //! Reading the JSON of events.
 
+use std::borrow::Cow;
+
+use event_store::RecordedEvent;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::Poison;
+
+/// The payload in the form of today.
+pub(super) fn current_payload(event: &RecordedEvent) -> Result<Cow<'_, str>, Poison> {
+    event.current_payload().map_err(|unknown| Poison::new(unknown.to_string()))
+}
 
 /// Reads JSON; the reason names the field and the place, not the value.
 pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a str, part: &str) -> Result<T, Poison> {

@@ -15,7 +15,7 @@ use event_store::RecordedEvent;
 use serde::{Deserialize, Serialize, Serializer};
 use time::OffsetDateTime;
 
-use super::parse::parse;
+use super::parse::{current_payload, parse};
 use crate::Poison;
 
 /// A refused submission. Prints without personal data.
@@ -112,14 +112,7 @@ impl QuarantineChange {
 }
 
 fn submission(event: &RecordedEvent) -> Result<QuarantineChange, Poison> {
-    let read = match (event.event_type.as_str(), event.event_version.as_str()) {
-        ("SubmissionRefused" | "SubmissionReleased", SubmissionEvent::FORM_VERSION) => {
-            parse(&event.payload, "payload")?
-        }
-        (name, form) => {
-            return Err(Poison::new(format!("this program does not know {name} in form {form}")));
-        }
-    };
+    let read: SubmissionEvent = parse(&current_payload(event)?, "payload")?;
     let digest = event.aggregate_id.clone();
     Ok(match read {
         SubmissionEvent::Released(_) => QuarantineChange::Released { digest },

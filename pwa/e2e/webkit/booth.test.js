@@ -79,7 +79,8 @@ test('mistakes are told at the fields, the languages switch, and axe finds nothi
 });
 
 async function violations() {
-  await page.evaluate(`void (window.axe || (0, eval)(${JSON.stringify(axe)}))`);
+  // As code: the app's policy lets no page evaluate text.
+  await page.evaluate(`(() => { if (!window.axe) { ${axe}\n } })()`);
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
   return page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(tags)} }).then(({ violations }) =>
     violations.map(({ id, nodes }) => id + ': ' + nodes.map((node) => node.html + ' ' + node.failureSummary).join(' | ')))`);

@@ -181,6 +181,8 @@ export class Draft {
     const { last, device } = this;
     if (!last || this.#isChangingLast) return;
     this.#isChangingLast = true;
+    // "Zapisano" must not stand beside "Cofnięto".
+    this.#endSavedLabel();
     const { clientId, form, isTakenBack } = last;
     const result = await (isTakenBack ? device.correct(clientId, form) : device.takeBack(clientId));
     this.#isChangingLast = false;
@@ -302,5 +304,5 @@ function emptyValues(): Record<FieldId, string> {
 /** "Anna N.": enough to recognise, too little to tell the next person in the queue who it was. */
 export function nameOf({ firstName, lastName }: Form): string {
   const initial = [...lastName.trim()][0];
-  return [firstName.trim(), initial && `${initial.toLocaleUpperCase()}.`].filter(Boolean).join(' ');
+  return [firstName.trim(), initial && `${initial.toLocaleUpperCase()}.`].filter(Boolean).join('\u00a0');
 }

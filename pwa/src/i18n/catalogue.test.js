@@ -3,27 +3,36 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-const folder = new URL('.', import.meta.url);
-const catalogues = readdirSync(folder)
-  .filter((file) => file.endsWith('.json'))
-  .map((file) => ({
-    language: file.replace('.json', ''),
-    words: JSON.parse(readFileSync(new URL(file, folder), 'utf8')),
-  }));
-const reference = catalogues.find(({ language }) => language === 'pl');
+/** What the form says, and what the second script adds to it. */
+const PARTS = ['form', 'screens'];
+const LANGUAGES = ['pl', 'en'];
+
+const read = (part, language) => JSON.parse(readFileSync(new URL(`${part}/${language}.json`, import.meta.url), 'utf8'));
+const catalogues = PARTS.flatMap((part) =>
+  LANGUAGES.map((language) => ({ part, language, words: read(part, language), reference: read(part, 'pl') })),
+);
+
+test('there is no other catalogue, and no key in both parts', () => {
+  for (const part of PARTS) {
+    const files = readdirSync(new URL(`${part}/`, import.meta.url)).sort();
+    assert.deepEqual(files, LANGUAGES.map((language) => `${language}.json`).sort());
+  }
+  const [form, screens] = PARTS.map((part) => Object.keys(read(part, 'pl')));
+  assert.deepEqual(form.filter((key) => screens.includes(key)), []);
+});
 
 const placeholders = (word) =>
   [...new Set(Object.values(typeof word === 'string' ? { word } : word).flatMap((text) => text.match(/\{\w+\}/g) ?? []))].sort();
 
-for (const { language, words } of catalogues) {
-  test(`${language}.json has the keys of pl.json, each with its placeholders`, () => {
-    assert.deepEqual(Object.keys(words).sort(), Object.keys(reference.words).sort());
+for (const { part, language, words, reference } of catalogues) {
+  test(`${part}/${language}.json has the keys of pl.json, each with its placeholders`, () => {
+    assert.deepEqual(Object.keys(words).sort(), Object.keys(reference).sort());
     for (const [key, word] of Object.entries(words)) {
-      assert.deepEqual(placeholders(word), placeholders(reference.words[key]), key);
+      assert.deepEqual(placeholders(word), placeholders(reference[key]), key);
     }
   });
 
-  test(`${language}.json has every plural form that the language needs`, () => {
+  test(`${part}/${language}.json has every plural form that the language needs`, () => {
     const forms = new Intl.PluralRules(language).resolvedOptions().pluralCategories.sort();
     for (const [key, word] of Object.entries(words)) {
       if (typeof word === 'string') assert.notEqual(word.trim(), '', key);

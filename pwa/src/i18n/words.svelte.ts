@@ -1,37 +1,50 @@
-import en from './en.json';
-import pl from './pl.json';
+import formPl from './form/pl.json';
 
-/** Every word of the app, by language. Texts of consents come from the campaign, not from here. */
-const catalogues = { pl, en };
+/**
+ * Languages that the app has every word of. Texts of consents come from the campaign, not from here.
+ * The form speaks Polish from the start; the other words come with the second script.
+ */
+const LANGUAGES = ['pl', 'en'] as const;
 
-export type Language = keyof typeof catalogues;
-type Catalogue = typeof pl;
+export type Language = (typeof LANGUAGES)[number];
+/** What the first script may say. */
+export type FormCatalogue = typeof formPl;
 
 /** Words that are the same for every number. */
-export type WordKey = { [K in keyof Catalogue]: Catalogue[K] extends string ? K : never }[keyof Catalogue];
+export type WordKey<Catalogue = FormCatalogue> = {
+  [K in keyof Catalogue]: Catalogue[K] extends string ? K : never;
+}[keyof Catalogue];
 /** Words that change with a number, by the plural rules of the language. */
-export type CountedKey = Exclude<keyof Catalogue, WordKey>;
+type CountedKey<Catalogue> = Exclude<keyof Catalogue, WordKey<Catalogue>>;
 type Values = Record<string, string | number>;
+type PluralForms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
+type AnyCatalogue = Readonly<Record<PropertyKey, string | PluralForms>>;
 
-class Words {
+export class Words<Catalogue> {
   language = $state<Language>('pl');
+  #catalogues = $state.raw<Partial<Record<Language, AnyCatalogue>>>({ pl: formPl });
+  readonly #catalogue = $derived(this.#catalogues[this.language] ?? {});
   readonly #plurals = $derived(new Intl.PluralRules(this.language));
   readonly #numbers = $derived(new Intl.NumberFormat(this.language));
 
-  say(key: WordKey, values: Values = {}): string {
-    return this.#fill(catalogues[this.language][key], values);
+  /** Takes over all words of all languages. */
+  learn(catalogues: Record<Language, AnyCatalogue>): void {
+    this.#catalogues = catalogues;
+  }
+
+  say(key: WordKey<Catalogue>, values: Values = {}): string {
+    return this.#fill(this.#catalogue[key] as string, values);
   }
 
   /** The form of `key` for this count, with `{count}` in place. */
-  count(key: CountedKey, count: number): string {
-    const forms: Partial<Record<Intl.LDMLPluralRule, string>> & { other: string } = catalogues[this.language][key];
+  count(key: CountedKey<Catalogue>, count: number): string {
+    const forms = this.#catalogue[key] as PluralForms;
     return this.#fill(forms[this.#plurals.select(count)] ?? forms.other, { count });
   }
 
   /** The word for the first of these keys that the catalogue has. */
-  firstOf(keys: string[], otherwise: WordKey): string {
-    const words: Record<string, unknown> = catalogues[this.language];
-    const word = keys.map((key) => words[key]).find((found) => typeof found === 'string');
+  firstOf(keys: string[], otherwise: WordKey<Catalogue>): string {
+    const word = keys.map((key) => this.#catalogue[key]).find((found) => typeof found === 'string');
     return word ?? this.say(otherwise);
   }
 
@@ -44,15 +57,16 @@ class Words {
 }
 
 /** The words of the language that the screen speaks at the moment. */
-export const words = new Words();
+export const words = new Words<FormCatalogue>();
 
 export function isSpoken(language: string): language is Language {
-  return language in catalogues;
+  return LANGUAGES.some((spoken) => spoken === language);
 }
 
-/** What a language calls itself. */
+/** What a language calls itself, as a word of its own: "Polski". */
 export function ownName(language: Language): string {
-  return catalogues[language]['language.name'];
+  const name = new Intl.DisplayNames([language], { type: 'language' }).of(language) ?? language;
+  return name.charAt(0).toLocaleUpperCase(language) + name.slice(1);
 }
 
 /** The text for the current language, or for the campaign's first one where it is not translated. */

@@ -1,5 +1,5 @@
 import { DeviceError, type RestoreSummary } from '../device';
-import { words } from '../i18n/words.svelte';
+import { words } from '../i18n/all-words';
 
 /** What came of taking records in: one sentence for each kind, or what went wrong. */
 export async function outcomeOf(work: Promise<RestoreSummary>): Promise<string> {

@@ -1,0 +1,17 @@
+/**
+ * The second script: everything that `second-script.svelte.ts` promises. Nothing of the first script imports it but
+ * there.
+ */
+import DevicePage from './device-page/DevicePage.svelte';
+import InstallPage from './install/InstallPage.svelte';
+import RestorePage from './restore/RestorePage.svelte';
+
+export { default as HandOver } from './hand-over/HandOver.svelte';
+export { catalogues } from './i18n/all-words';
+
+/** The screens beside the form, by the hash of their address. */
+export const screens: Record<string, typeof DevicePage | typeof RestorePage | typeof InstallPage> = {
+  '#device': DevicePage,
+  '#restore': RestorePage,
+  '#install': InstallPage,
+};
