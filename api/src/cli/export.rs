@@ -52,31 +52,32 @@ Examples:
   leadlog export leads --device ipad-7 --from 2026-05-23T00:00:00+02:00 --to 2026-05-24T00:00:00+02:00
   leadlog export leads --format ndjson | jq -r .email";
 
+const ROWS: &str = "Which rows";
+
 /// Which rows; those for which all of it holds. The routes have the same as query parameters.
 #[derive(Args)]
-#[command(next_help_heading = "Which rows")]
 struct FilterArgs {
     /// Only rows of this campaign.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, help_heading = ROWS, value_name = "ID")]
     campaign: Option<CampaignId>,
 
     /// Only leads of this device, by its id in the column device_id. Not for contacts, of which one may have leads of
     /// several devices.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, help_heading = ROWS, value_name = "ID")]
     device: Option<DeviceId>,
 
     /// Only what was captured at this moment or later: 2026-05-23T00:00:00+02:00. A contact counts by its first
     /// capture.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help_heading = ROWS, value_name = "TIME")]
     from: Option<Timestamp>,
 
     /// Only what was captured before this moment.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help_heading = ROWS, value_name = "TIME")]
     to: Option<Timestamp>,
 
     /// Only rows in which this consent stands (given, and not withdrawn since), by its id in the campaign. To mail
     /// people, ask contacts: a lead does not know what was withdrawn through another one.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, help_heading = ROWS, value_name = "ID")]
     consent: Option<ConsentId>,
 }
 

@@ -46,9 +46,8 @@ struct Cli {
 enum Command {
     /// Serve the form and the API.
     Serve(serve::Serve),
-    /// Write leads or contacts into a file, complete up to this moment.
-    Export(export::Export),
     // These bring their own words: a line here would take the place of all their help.
+    Export(export::Export),
     Campaigns(campaigns::Campaigns),
     Quarantine(quarantine::Quarantine),
     Devices(devices::Devices),
