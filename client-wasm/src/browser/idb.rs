@@ -16,12 +16,13 @@ use std::task::Poll;
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     DomException, IdbDatabase, IdbFactory, IdbObjectStore, IdbOpenDbRequest, IdbRequest, IdbTransaction,
 };
 
 use super::clock::window;
+use super::task::promise;
 
 /// How long one answer of the disk may take, in milliseconds. Long, because a read of many records on a slow
 /// device is no fault.
@@ -179,7 +180,7 @@ impl Connection {
         // connection that opens late is used or closed, never left to stand in another tab's way.
         let (name, version, upgrade) = (self.name.clone(), self.version, self.upgrade);
         let place = Rc::clone(&self.handle);
-        let opening = future_to_promise(async move {
+        let opening = promise(async move {
             let handle = Rc::new(Handle::new(open(&name, version, upgrade).await?));
             let mut place = place.borrow_mut();
             if place.as_ref().is_none_or(|known| known.is_closed.get()) {
