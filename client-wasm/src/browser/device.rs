@@ -6,7 +6,6 @@ use std::rc::Rc;
 use domain::DeviceId;
 use js_sys::{Function, Promise};
 use wasm_bindgen::JsValue;
-use web_sys::VisibilityState;
 
 use super::backup::LAST_BACKUP;
 use super::campaigns::{CAMPAIGN, Campaigns};
@@ -20,6 +19,7 @@ use super::reign::{Heard, Reign};
 use super::request::{post, probe};
 use super::signals::{News, Signals, Timer};
 use super::task::spawn;
+use super::web;
 use crate::capture::{Capture, Moment};
 use crate::engine::record::Records;
 use crate::engine::{Config, Engine, Failure, Input, Output, Target};
@@ -193,8 +193,7 @@ impl Device {
     }
 
     pub(crate) fn visibility_changed(self: &Rc<Self>) {
-        let document = clock::window().ok().and_then(|window| window.document());
-        if document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible) {
+        if web::is_visible() {
             self.look_around();
             self.tell(Input::Visible);
             self.look_for_campaign();
@@ -203,7 +202,7 @@ impl Device {
 
     /// Reads what the browser knows. Events can be missed while a page is frozen, so every occasion is used.
     pub(crate) fn look_around(self: &Rc<Self>) {
-        let is_online = clock::window().map_or(true, |window| window.navigator().on_line());
+        let is_online = web::is_online();
         if self.was_online.replace(is_online) != is_online {
             self.tell(if is_online { Input::CameOnline } else { Input::WentOffline });
         }

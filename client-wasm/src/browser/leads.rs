@@ -34,12 +34,11 @@ impl Device {
         self: &Rc<Self>,
         form_json: &str,
     ) -> impl Future<Output = Result<EntryRecord, SaveError>> + use<> {
-        let wish = self.wish(form_json.to_owned(), |moment| {
+        let wish = self.wish(form_json.to_owned(), &|moment| {
             let client_id =
                 clock::new_client_id(moment.unix_ms).map_err(|error| StorageError::from_js(&error))?;
             self.judged(form_json, &|campaign| {
-                let capture =
-                    Capture::new(campaign, form_json, client_id, self.device_id.clone(), moment)?;
+                let capture = Capture::new(campaign, form_json, client_id, self.device_id.clone(), moment)?;
                 // A later version keeps the name of who captured the lead.
                 Ok(capture.by(self.operator.borrow().clone()))
             })
@@ -56,7 +55,7 @@ impl Device {
         client_id: &str,
         form_json: &str,
     ) -> impl Future<Output = Result<EntryRecord, SaveError>> + use<> {
-        let wish = self.wish([client_id, form_json].concat(), |moment| {
+        let wish = self.wish([client_id, form_json].concat(), &|moment| {
             let saved = self.newest_text(client_id)?;
             self.judged(form_json, &|campaign| {
                 Capture::corrected(campaign, &saved, form_json, self.device_id.clone(), moment)
@@ -73,7 +72,7 @@ impl Device {
         self: &Rc<Self>,
         client_id: &str,
     ) -> impl Future<Output = Result<EntryRecord, SaveError>> + use<> {
-        let wish = self.wish(client_id.to_owned(), |moment| {
+        let wish = self.wish(client_id.to_owned(), &|moment| {
             let saved = self.newest_text(client_id)?;
             Capture::voided(&saved, self.device_id.clone(), moment).map_err(SaveError::Invalid)
         });
@@ -94,7 +93,7 @@ impl Device {
     fn wish(
         &self,
         words: String,
-        make: impl FnOnce(Moment) -> Result<Capture, SaveError>,
+        make: &dyn Fn(Moment) -> Result<Capture, SaveError>,
     ) -> Result<Wish, SaveError> {
         let moment = clock::moment();
         let failed = self.unsettled.take().filter(|(known, _)| *known == words);
