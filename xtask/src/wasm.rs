@@ -26,6 +26,9 @@ const OPTIMIZER_OPTIONS: &[&str] = &[
     "--one-caller-inline-max-function-size=20",
     // Until nothing gets smaller any more.
     "--converge",
+    // What stands side by side in the source is alike, and the compressor sees it: half a percent. Ordering by use, which
+    // is what `-Oz` does, makes only the module itself smaller, by 60 bytes.
+    "--reorder-functions-by-name",
     "--strip-producers",
     // What rustc 1.95 emits for this target without being asked; wasm-opt refuses what it is not told.
     "--enable-bulk-memory",
