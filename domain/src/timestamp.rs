@@ -27,13 +27,15 @@ impl Timestamp {
     /// # Errors
     /// When the moment lies outside the years 0 to 9999 or the offset outside ±25 hours.
     pub fn from_unix_ms(unix_ms: i64, offset_minutes: i32) -> Result<Self, TimestampError> {
-        let moment = OffsetDateTime::from_unix_timestamp(unix_ms.div_euclid(1000))
+        let offset_seconds = offset_minutes.checked_mul(60).ok_or(TimestampError)?;
+        let offset = UtcOffset::from_whole_seconds(offset_seconds).map_err(|_| TimestampError)?;
+        // Counted to the local time at once: `time` moves a moment by way of its calendar, at a kilobyte.
+        let local_seconds = unix_ms.div_euclid(1000).saturating_add(offset_seconds.into());
+        let local = OffsetDateTime::from_unix_timestamp(local_seconds)
             .ok()
-            .and_then(|moment| moment.replace_millisecond(u16::try_from(unix_ms.rem_euclid(1000)).ok()?).ok())
-            .ok_or(TimestampError)?;
-        let offset = UtcOffset::from_whole_seconds(offset_minutes.checked_mul(60).ok_or(TimestampError)?)
-            .map_err(|_| TimestampError)?;
-        let local = moment.checked_to_offset(offset).filter(|local| (0..=9999).contains(&local.year()));
+            .and_then(|local| local.replace_millisecond(u16::try_from(unix_ms.rem_euclid(1000)).ok()?).ok())
+            .map(|local| local.replace_offset(offset))
+            .filter(|local| (0..=9999).contains(&local.year()));
         local.map(Self).ok_or(TimestampError)
     }
 

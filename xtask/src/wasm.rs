@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 
 mod names;
 mod panics;
+mod printable;
 
 const MODULE: &str = "leadlog_client";
 
@@ -26,6 +27,9 @@ const OPTIMIZER_OPTIONS: &[&str] = &[
     "--one-caller-inline-max-function-size=20",
     // Until nothing gets smaller any more.
     "--converge",
+    // What stands side by side in the source is alike, and the compressor sees it: half a percent. Ordering by use, which
+    // is what `-Oz` does, makes only the module itself smaller, by 60 bytes.
+    "--reorder-functions-by-name",
     "--strip-producers",
     // What rustc 1.95 emits for this target without being asked; wasm-opt refuses what it is not told.
     "--enable-bulk-memory",
@@ -98,7 +102,14 @@ fn bind(compiled: &Path, package: &Path) -> Result<usize> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(compiled).out_name(MODULE).typescript(true).omit_default_module_path(false);
     let mut output = bindgen.web(true).map_err(error)?.generate_output().map_err(error)?;
-    let silent = panics::silence(output.wasm_mut());
+    let module = output.wasm_mut();
+    let were_read = printable::are_read(module);
+    let silent = panics::silence(module);
+    walrus::passes::gc::run(module);
+    // Where the readers have another name, nobody knows whether they are gone.
+    if were_read && !printable::are_read(module) {
+        printable::blank(module);
+    }
     let renamed = names::shorten(output.wasm_mut())?;
     output.emit(package).map_err(error)?;
     let file = package.join(format!("{MODULE}.js"));

@@ -10,10 +10,10 @@ use std::rc::Rc;
 use domain::{Campaign, CampaignId};
 use js_sys::Function;
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::spawn_local;
 
 use super::clock;
 use super::device::Device;
+use super::task::spawn;
 use super::web;
 use crate::capture::campaign_rules;
 use crate::json::Object;
@@ -99,7 +99,7 @@ impl Device {
         let Some(id) = self.campaigns.newest_id().filter(|_| is_due) else { return };
         self.campaigns.asked_ms.set(Some(now_ms));
         let device = Rc::clone(self);
-        spawn_local(async move {
+        spawn(async move {
             device.fetch_campaign(&id).await;
         });
     }

@@ -2,42 +2,32 @@
 
 use domain::{ClientId, DeviceId};
 use uuid::{Builder, Uuid};
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::Window;
+use wasm_bindgen::JsValue;
 
+use super::web;
 use crate::capture::Moment;
-
-/// The window. The library runs in pages only.
-pub(crate) fn window() -> Result<Window, JsValue> {
-    js_sys::global().dyn_into::<Window>().map_err(|_| JsValue::from_str("Leadlog needs a window"))
-}
 
 /// A clock that nobody can set back, in whole milliseconds: what waits are measured with.
 pub(crate) fn monotonic_ms() -> u64 {
     // A float to integer cast saturates, so no reading can overflow.
-    window().ok().and_then(|window| window.performance()).map_or(0, |clock| clock.now() as u64)
+    web::monotonic_ms() as u64
 }
 
 /// The date and time that people see.
 pub(crate) fn moment() -> Moment {
-    let now = js_sys::Date::new_0();
-    Moment { unix_ms: now.get_time() as i64, offset_minutes: -(now.get_timezone_offset() as i32) }
+    let now = web::unix_ms();
+    Moment { unix_ms: now as i64, offset_minutes: web::offset_minutes(now) }
 }
 
 /// The last local midnight, in milliseconds since 1970.
 pub(crate) fn day_start_ms() -> i64 {
-    let midnight = js_sys::Date::new_0();
-    midnight.set_hours(0);
-    midnight.set_minutes(0);
-    midnight.set_seconds(0);
-    midnight.set_milliseconds(0);
-    midnight.get_time() as i64
+    web::day_start_ms() as i64
 }
 
 /// Random bytes of the browser's cryptographic source.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], JsValue> {
     let mut bytes = [0_u8; N];
-    window()?.crypto()?.get_random_values_with_u8_array(&mut bytes)?;
+    web::random(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -6,8 +6,6 @@ use std::rc::Rc;
 use domain::DeviceId;
 use js_sys::{Function, Promise};
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::spawn_local;
-use web_sys::VisibilityState;
 
 use super::backup::LAST_BACKUP;
 use super::campaigns::{CAMPAIGN, Campaigns};
@@ -20,6 +18,8 @@ use super::presence::{self, Lost, OPERATOR};
 use super::reign::{Heard, Reign};
 use super::request::{post, probe};
 use super::signals::{News, Signals, Timer};
+use super::task::spawn;
+use super::web;
 use crate::capture::{Capture, Moment};
 use crate::engine::record::Records;
 use crate::engine::{Config, Engine, Failure, Input, Output, Target};
@@ -125,7 +125,7 @@ impl Device {
         *device.handed_on.borrow_mut() = held;
         device.tell(Input::Opened(records));
         device.handed_on.take();
-        spawn_local(Rc::clone(&device).take_over_pending());
+        spawn(Rc::clone(&device).take_over_pending());
         device.look_for_campaign();
         Ok(device)
     }
@@ -175,7 +175,7 @@ impl Device {
     pub(crate) fn learn(self: &Rc<Self>, news: News) {
         match self.reign.judge(news.epoch, clock::monotonic_ms()) {
             Heard::Ours => self.tell(Input::Learned(news.records)),
-            Heard::Newer => spawn_local(Rc::clone(self).start_anew(None)),
+            Heard::Newer => spawn(Rc::clone(self).start_anew(None)),
             Heard::Older => {}
         }
     }
@@ -193,8 +193,7 @@ impl Device {
     }
 
     pub(crate) fn visibility_changed(self: &Rc<Self>) {
-        let document = clock::window().ok().and_then(|window| window.document());
-        if document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible) {
+        if web::is_visible() {
             self.look_around();
             self.tell(Input::Visible);
             self.look_for_campaign();
@@ -203,7 +202,7 @@ impl Device {
 
     /// Reads what the browser knows. Events can be missed while a page is frozen, so every occasion is used.
     pub(crate) fn look_around(self: &Rc<Self>) {
-        let is_online = clock::window().map_or(true, |window| window.navigator().on_line());
+        let is_online = web::is_online();
         if self.was_online.replace(is_online) != is_online {
             self.tell(if is_online { Input::CameOnline } else { Input::WentOffline });
         }
@@ -242,17 +241,17 @@ impl Device {
     fn perform(self: &Rc<Self>, output: Output) {
         let (device, reign) = (Rc::clone(self), self.reign.number());
         match output {
-            Output::Put(records) => spawn_local(device.put(reign, records)),
+            Output::Put(records) => spawn(device.put(reign, records)),
             Output::Send { request_id, target, body, timeout_ms } => {
                 let held = self.handed_on.take();
-                spawn_local(async move {
+                spawn(async move {
                     let heard = device.send(reign, request_id, held, &body, target, timeout_ms).await;
                     if let Some(heard) = heard {
                         device.tell_outcome(reign, heard);
                     }
                 });
             }
-            Output::Probe { target, timeout_ms } => spawn_local(async move {
+            Output::Probe { target, timeout_ms } => spawn(async move {
                 let answered = probe(&device.url(target, HEALTH_ROUTE), timeout_ms).await;
                 let heard = match answered {
                     Some((store, tier)) => Input::HealthAnswered { target, store, tier },
@@ -260,7 +259,7 @@ impl Device {
                 };
                 device.tell_outcome(reign, heard);
             }),
-            Output::Backup { request_id, target } => spawn_local(device.back_up(reign, request_id, target)),
+            Output::Backup { request_id, target } => spawn(device.back_up(reign, request_id, target)),
             Output::WakeAt(at_ms) => self.timer.set(at_ms),
             Output::Show(status) => self.show(&status.to_json()),
             Output::Done(summary) => {

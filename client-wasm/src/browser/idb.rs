@@ -7,54 +7,64 @@
 //! - nothing is waited for without an end: a disk that does not answer is an error like another;
 //! - a database that a later version of the app has changed is opened as it is, because this version must go
 //!   on saving until the person reloads.
+//!
+//! How that is done with the browser's objects stands in `idb.js`.
 
-use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::task::Poll;
 
-use js_sys::{Array, Function, Object, Promise, Reflect};
+use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
-use web_sys::{
-    DomException, IdbDatabase, IdbFactory, IdbObjectStore, IdbOpenDbRequest, IdbRequest, IdbTransaction,
-};
-
-use super::clock::window;
-
-/// How long one answer of the disk may take, in milliseconds. Long, because a read of many records on a slow
-/// device is no fault.
-const ANSWER_TIMEOUT_MS: i32 = 30_000;
-
-/// How long opening may take, in milliseconds. It takes for ever where another tab keeps an older version open
-/// and is frozen.
-const OPEN_TIMEOUT_MS: i32 = 8_000;
+use wasm_bindgen_futures::JsFuture;
 
 /// Why the disk could not be used. Says what failed; the name is that of the browser's `DOMException`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorageError {
     /// The database could not be opened.
-    #[error(
-        "the database cannot be opened ({0}); reload the page, and check that the browser may store data"
-    )]
     Open(String),
     /// The connection is gone.
-    #[error("the connection to the database was closed ({0}); reload the page")]
     Closed(String),
     /// The disk or the quota is full.
-    #[error("there is no space left for this app ({0}); free space on the device")]
     Full(String),
     /// A transaction or a request failed; nothing of it was written.
-    #[error("the database refused ({0})")]
     Refused(String),
     /// A record was written but could not be read back.
-    #[error("record {0} was written but cannot be read back; reload the page and check the queue")]
     NotReadBack(u64),
     /// The disk has not answered. What was to be written may still be written later.
-    #[error("the database does not answer; close other tabs of this app, and reload the page")]
     TimedOut,
 }
+
+/// Written by hand, because the device downloads what `thiserror` formats with.
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key;
+        let (before, what, after) = match self {
+            Self::Open(text) => (
+                "the database cannot be opened (",
+                text,
+                "); reload the page, and check that the browser may store data",
+            ),
+            Self::Closed(text) => ("the connection to the database was closed (", text, "); reload the page"),
+            Self::Full(text) => {
+                ("there is no space left for this app (", text, "); free space on the device")
+            }
+            Self::Refused(text) => ("the database refused (", text, ")"),
+            Self::NotReadBack(number) => {
+                key = number.to_string();
+                ("record ", &key, " was written but cannot be read back; reload the page and check the queue")
+            }
+            Self::TimedOut => {
+                key = String::new();
+                ("the database does not answer; close other tabs of this app, and reload the page", &key, "")
+            }
+        };
+        [before, what, after].into_iter().try_for_each(|text| f.write_str(text))
+    }
+}
+
+impl std::error::Error for StorageError {}
 
 impl StorageError {
     /// What the screen chooses its words by.
@@ -67,176 +77,98 @@ impl StorageError {
         }
     }
 
-    /// From what a call threw or an event carried.
+    /// From what a call threw or a promise was rejected with.
     pub(crate) fn from_js(error: &JsValue) -> Self {
-        let (name, message) = match error.dyn_ref::<DomException>() {
-            Some(exception) => (exception.name(), exception.message()),
-            None => (String::new(), error.as_string().unwrap_or_default()),
-        };
-        let text = format!("{name}: {message}");
-        match name.as_str() {
-            "QuotaExceededError" => Self::Full(text),
-            // `UnknownError` is WebKit's after its storage process has died, `AbortError` what happens to
-            // requests when the browser gives a transaction up. Another try on a fresh connection does no harm.
-            "InvalidStateError" | "UnknownError" | "AbortError" => Self::Closed(text),
+        let text = worded(error);
+        match text.split_once(' ') {
+            Some(("quota", text)) => Self::Full(text.to_owned()),
+            Some(("closed", text)) => Self::Closed(text.to_owned()),
+            Some(("timeout", _)) => Self::TimedOut,
+            Some(("other", text)) => Self::Refused(text.to_owned()),
             _ => Self::Refused(text),
         }
     }
 }
 
-#[wasm_bindgen]
+#[wasm_bindgen(module = "/src/browser/idb.js")]
 extern "C" {
-    /// `web-sys` does not offer the options of `transaction`.
-    #[wasm_bindgen(extends = IdbDatabase)]
-    type DurableDatabase;
-    #[wasm_bindgen(method, catch, js_name = transaction)]
-    fn transaction_with_options(
-        this: &DurableDatabase,
-        stores: &Array,
-        mode: &str,
-        options: &Object,
-    ) -> Result<IdbTransaction, JsValue>;
+    fn worded(error: &JsValue) -> String;
+    /// A record as JSON; `None` when there is none, or no JSON can say it.
+    pub(crate) fn text(record: &JsValue) -> Option<String>;
+
+    #[wasm_bindgen(js_name = Connection)]
+    type JsConnection;
+    #[wasm_bindgen(constructor, js_class = "Connection")]
+    fn new(name: &str, version: u32, stores: &str) -> JsConnection;
+    #[wasm_bindgen(method)]
+    fn open(this: &JsConnection) -> Promise;
+    #[wasm_bindgen(method, catch)]
+    fn begin(this: &JsConnection, stores: &str, is_write: bool) -> Result<JsTransaction, JsValue>;
+    #[wasm_bindgen(method)]
+    fn forget(this: &JsConnection);
+    #[wasm_bindgen(method)]
+    fn close(this: &JsConnection);
+
+    type JsTransaction;
+    #[wasm_bindgen(method)]
+    fn ask(this: &JsTransaction, path: &str, method: &str, one: &JsValue, two: &JsValue) -> Promise;
+    #[wasm_bindgen(method)]
+    fn page(this: &JsTransaction, store: &str, after: &JsValue, limit: u32) -> Promise;
+    #[wasm_bindgen(method, catch, js_name = putAll)]
+    fn put_all(this: &JsTransaction, store: &str, records: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method)]
+    fn commit(this: &JsTransaction) -> Promise;
+    #[wasm_bindgen(method)]
+    fn abort(this: &JsTransaction);
+
+    type Alarm;
+    #[wasm_bindgen(constructor)]
+    fn set(timeout_ms: i32) -> Alarm;
+    #[wasm_bindgen(method, getter)]
+    fn rings(this: &Alarm) -> Promise;
+    #[wasm_bindgen(method)]
+    fn stop(this: &Alarm);
 }
 
-/// Makes the stores of a fresh database, or changes those of an older one, from this version.
-pub(crate) type Upgrade = fn(&IdbDatabase, old_version: u32) -> Result<(), JsValue>;
-
-/// A connection that opens itself again after the browser has closed it.
-pub(crate) struct Connection {
-    name: String,
-    version: u32,
-    upgrade: Upgrade,
-    handle: Rc<RefCell<Option<Rc<Handle>>>>,
-}
-
-/// One open connection. Dropping it closes it.
-struct Handle {
-    database: IdbDatabase,
-    is_closed: Rc<Cell<bool>>,
-    /// Called when another page wants a newer version: stand aside, or it waits for ever.
-    on_version_change: Closure<dyn FnMut()>,
-    /// Called when the browser closes the connection by itself.
-    on_close: Closure<dyn FnMut()>,
-}
-
-impl Handle {
-    fn new(database: IdbDatabase) -> Self {
-        let is_closed = Rc::new(Cell::new(false));
-        let (closed, closing) = (Rc::clone(&is_closed), database.clone());
-        let on_version_change = Closure::new(move || {
-            closing.close();
-            closed.set(true);
-        });
-        let closed = Rc::clone(&is_closed);
-        let on_close = Closure::new(move || closed.set(true));
-        database.set_onversionchange(Some(on_version_change.as_ref().unchecked_ref()));
-        database.set_onclose(Some(on_close.as_ref().unchecked_ref()));
-        Self { database, is_closed, on_version_change, on_close }
-    }
-
-    /// What fails because the connection is gone, or hangs, is tried on a fresh one the next time.
-    fn failed(&self, error: StorageError) -> StorageError {
-        if matches!(error, StorageError::Closed(_) | StorageError::TimedOut) {
-            self.is_closed.set(true);
-        }
-        error
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.database.set_onversionchange(None);
-        self.database.set_onclose(None);
-        self.database.close();
-        let _ = (&self.on_version_change, &self.on_close);
-    }
-}
+/// A connection that opens itself again after the browser has closed it. Dropping it closes it.
+pub(crate) struct Connection(JsConnection);
 
 impl Connection {
-    pub(crate) fn new(name: &str, version: u32, upgrade: Upgrade) -> Self {
-        Self { name: name.to_owned(), version, upgrade, handle: Rc::default() }
+    /// Of a fresh database, `stores` are made: JSON, `{name: {keyPath, indexes: {name: path}}}`.
+    pub(crate) fn new(name: &str, version: u32, stores: &str) -> Self {
+        Self(JsConnection::new(name, version, stores))
     }
 
-    /// Begins a transaction. A connection that is found closed is opened again, once.
-    pub(crate) async fn begin(&self, stores: &[&str], mode: Mode) -> Result<Transaction, StorageError> {
-        let handle = self.handle().await?;
-        match Transaction::begin(handle, stores, mode) {
-            Err(StorageError::Closed(_)) => Transaction::begin(self.handle().await?, stores, mode),
-            begun => begun,
+    /// Begins a transaction over these stores, with a space between them. A connection that is found closed is
+    /// opened again, once.
+    pub(crate) async fn begin(&self, stores: &str, mode: Mode) -> Result<Transaction, StorageError> {
+        let mut is_second = false;
+        loop {
+            answer(self.0.open()).await.map_err(|error| match error {
+                StorageError::Closed(text) | StorageError::Refused(text) => StorageError::Open(text),
+                other => other,
+            })?;
+            // At once, and the first request with it: a transaction does not wait for what else is awaited.
+            match self.0.begin(stores, mode == Mode::Write) {
+                Ok(inner) => return Ok(Transaction { inner, is_finished: false }),
+                Err(error) => match StorageError::from_js(&error) {
+                    StorageError::Closed(_) if !is_second => is_second = true,
+                    error => return Err(error),
+                },
+            }
         }
     }
 
     /// Closes the connection; the next transaction opens it again.
     pub(crate) fn forget(&self) {
-        self.handle.borrow_mut().take();
-    }
-
-    async fn handle(&self) -> Result<Rc<Handle>, StorageError> {
-        if let Some(handle) = self.open_handle() {
-            return Ok(handle);
-        }
-        // A task of its own: whoever waits may give up, but an upgrade that has begun is carried out, and a
-        // connection that opens late is used or closed, never left to stand in another tab's way.
-        let (name, version, upgrade) = (self.name.clone(), self.version, self.upgrade);
-        let place = Rc::clone(&self.handle);
-        let opening = future_to_promise(async move {
-            let handle = Rc::new(Handle::new(open(&name, version, upgrade).await?));
-            let mut place = place.borrow_mut();
-            if place.as_ref().is_none_or(|known| known.is_closed.get()) {
-                *place = Some(handle);
-            }
-            Ok(JsValue::UNDEFINED)
-        });
-        let opened = within(OPEN_TIMEOUT_MS, async {
-            JsFuture::from(opening).await.map_err(|error| StorageError::from_js(&error))
-        });
-        opened.await.map_err(|error| match error {
-            StorageError::Closed(text) | StorageError::Refused(text) => StorageError::Open(text),
-            other => other,
-        })?;
-        self.open_handle().ok_or_else(|| StorageError::Closed(String::new()))
-    }
-
-    fn open_handle(&self) -> Option<Rc<Handle>> {
-        self.handle.borrow().clone().filter(|handle| !handle.is_closed.get())
+        self.0.forget();
     }
 }
 
-async fn open(name: &str, version: u32, upgrade: Upgrade) -> Result<IdbDatabase, JsValue> {
-    let factory: IdbFactory =
-        window()?.indexed_db()?.ok_or_else(|| JsValue::from_str("this browser has no IndexedDB"))?;
-    let opened = finish_opening(&factory.open_with_u32(name, version)?, upgrade).await;
-    match opened {
-        // A later version of the app has changed it. It only ever adds.
-        Err(error) if is_named(&error, "VersionError") => finish_opening(&factory.open(name)?, upgrade).await,
-        opened => opened,
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.close();
     }
-}
-
-async fn finish_opening(opening: &IdbOpenDbRequest, upgrade: Upgrade) -> Result<IdbDatabase, JsValue> {
-    let request = opening.clone();
-    // An error thrown in here aborts the upgrade, and the database stays as it was. So does a crash; the next
-    // opening begins the upgrade again.
-    let on_upgrade = Closure::<dyn FnMut(_) -> _>::new(
-        move |event: web_sys::IdbVersionChangeEvent| -> Result<(), JsValue> {
-            let database: IdbDatabase = request.result()?.unchecked_into();
-            // Old versions are small whole numbers.
-            upgrade(&database, event.old_version() as u32)
-        },
-    );
-    opening.set_onupgradeneeded(Some(as_function(&on_upgrade)));
-    // `blocked` needs no handler: every page of this app closes on `versionchange`, then it goes on.
-    let opened = outcome(opening).await;
-    opening.set_onupgradeneeded(None);
-    opened.map(JsCast::unchecked_into)
-}
-
-fn is_named(error: &JsValue, name: &str) -> bool {
-    error.dyn_ref::<DomException>().is_some_and(|exception| exception.name() == name)
-}
-
-fn as_function<T: ?Sized>(closure: &Closure<T>) -> &js_sys::Function {
-    closure.as_ref().unchecked_ref()
 }
 
 /// What a transaction may do.
@@ -249,104 +181,75 @@ pub(crate) enum Mode {
 
 /// A transaction that is aborted unless it is [committed](Transaction::commit).
 pub(crate) struct Transaction {
-    handle: Rc<Handle>,
-    inner: IdbTransaction,
-    finished: Promise,
+    inner: JsTransaction,
     is_finished: bool,
 }
 
 impl Transaction {
-    fn begin(handle: Rc<Handle>, stores: &[&str], mode: Mode) -> Result<Self, StorageError> {
-        let names: Array = stores.iter().map(|name| JsValue::from_str(name)).collect();
-        let options = Object::new();
-        let mode = match mode {
-            Mode::Read => "readonly",
-            Mode::Write => {
-                Reflect::set(&options, &"durability".into(), &"strict".into())
-                    .map_err(|error| StorageError::from_js(&error))?;
-                "readwrite"
-            }
-        };
-        let inner = handle
-            .database
-            .unchecked_ref::<DurableDatabase>()
-            .transaction_with_options(&names, mode, &options)
-            .map_err(|error| handle.failed(StorageError::from_js(&error)))?;
-        // Listen before anything can happen. It never rejects: nobody may be waiting when a guard is dropped.
-        let finished = Promise::new(&mut |resolve, _| {
-            inner.set_oncomplete(Some(&resolve));
-            inner.set_onabort(Some(&resolve));
-        });
-        Ok(Self { handle, inner, finished, is_finished: false })
+    /// Waits for a request: a method of a store, or of an index of it (`store.index`), with up to two arguments.
+    pub(crate) fn ask(
+        &self,
+        path: &str,
+        method: &str,
+        one: &JsValue,
+        two: &JsValue,
+    ) -> impl Future<Output = Result<JsValue, StorageError>> + use<> {
+        answer(self.inner.ask(path, method, one, two))
     }
 
-    pub(crate) fn store(&self, name: &str) -> Result<IdbObjectStore, StorageError> {
-        self.inner.object_store(name).map_err(|error| StorageError::from_js(&error))
+    /// The record under this key.
+    pub(crate) fn get(
+        &self,
+        path: &str,
+        key: &JsValue,
+    ) -> impl Future<Output = Result<JsValue, StorageError>> + use<> {
+        self.ask(path, "get", key, &JsValue::UNDEFINED)
     }
 
-    /// Waits for a request of this transaction.
-    pub(crate) async fn run(&self, request: Result<IdbRequest, JsValue>) -> Result<JsValue, StorageError> {
-        let answer = async {
-            let answer = match request {
-                Ok(request) => outcome(&request).await,
-                Err(error) => Err(error),
-            };
-            // Where the whole transaction has failed, it says why; its requests only say that it has.
-            answer
-                .map_err(|error| self.inner.error().map_or(error, Into::into))
-                .map_err(|error| StorageError::from_js(&error))
-        };
-        within(ANSWER_TIMEOUT_MS, answer).await.map_err(|error| self.handle.failed(error))
+    /// Records behind this key, in the order of their keys.
+    pub(crate) async fn page(&self, store: &str, after: &JsValue, limit: u32) -> Result<Page, StorageError> {
+        let page: Array = answer(self.inner.page(store, after, limit)).await?.unchecked_into();
+        Ok(Page {
+            json: page.get(0).as_string().unwrap_or_default(),
+            length: page.get(1).as_f64().unwrap_or_default() as usize,
+            last_key: page.get(2),
+        })
+    }
+
+    /// Puts every record of a JSON array, without waiting: if one fails, the commit says so.
+    pub(crate) fn put_all(&self, store: &str, records: &str) -> Result<(), StorageError> {
+        self.inner.put_all(store, records).map_err(|error| StorageError::from_js(&error))
     }
 
     /// Waits until everything is written.
     pub(crate) async fn commit(mut self) -> Result<(), StorageError> {
         self.is_finished = true;
-        let written = async {
-            if fired(&self.finished).await == "complete" {
-                return Ok(());
-            }
-            // Without an error object the browser itself gave up: the connection is lost.
-            Err(self.inner.error().map_or_else(
-                || StorageError::Closed("AbortError".to_owned()),
-                |error| StorageError::from_js(&error),
-            ))
-        };
-        within(ANSWER_TIMEOUT_MS, written).await.map_err(|error| self.handle.failed(error))
+        answer(self.inner.commit()).await.map(drop)
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.is_finished {
-            // Fails when it has been aborted already, which is what is wanted.
-            let _ = self.inner.abort();
+            self.inner.abort();
         }
     }
 }
 
-/// The result of a request, or its error.
-async fn outcome(request: &IdbRequest) -> Result<JsValue, JsValue> {
-    let settled = Promise::new(&mut |resolve, _| {
-        request.set_onsuccess(Some(&resolve));
-        request.set_onerror(Some(&resolve));
-    });
-    let event = fired(&settled).await;
-    request.set_onsuccess(None);
-    request.set_onerror(None);
-    if event == "success" {
-        return request.result();
-    }
-    Err(request.error()?.map_or(JsValue::UNDEFINED, Into::into))
+/// Some records of a store.
+pub(crate) struct Page {
+    /// All of them as an array. `null` stands for one of a later version that no JSON can say, so that it does
+    /// not hide the others.
+    pub(crate) json: String,
+    /// How many there are.
+    pub(crate) length: usize,
+    pub(crate) last_key: JsValue,
 }
 
-/// The type of the event that resolved this promise.
-async fn fired(promise: &Promise) -> String {
-    let event = JsFuture::from(promise.clone()).await;
-    event
-        .ok()
-        .and_then(|event| event.dyn_into::<web_sys::Event>().ok())
-        .map_or_else(String::new, |event| event.type_())
+/// Listens from now on, not only when it is first waited for.
+fn answer(promise: Promise) -> impl Future<Output = Result<JsValue, StorageError>> {
+    let settled = JsFuture::from(promise);
+    async { settled.await.map_err(|error| StorageError::from_js(&error)) }
 }
 
 /// What comes of this work, unless it takes longer. Then it is dropped: a transaction in it is aborted, if it
@@ -356,8 +259,8 @@ pub(crate) async fn within<T>(
     work: impl Future<Output = Result<T, StorageError>>,
 ) -> Result<T, StorageError> {
     let mut work = pin!(work);
-    let alarm = Alarm::set(timeout_ms);
-    let mut rings = JsFuture::from(alarm.rings.clone());
+    let alarm = Stopped(Alarm::set(timeout_ms));
+    let mut rings = JsFuture::from(alarm.0.rings());
     poll_fn(move |context| match work.as_mut().poll(context) {
         Poll::Pending => Pin::new(&mut rings).poll(context).map(|_| Err(StorageError::TimedOut)),
         done => done,
@@ -365,35 +268,11 @@ pub(crate) async fn within<T>(
     .await
 }
 
-/// Rings once, unless it is dropped before.
-struct Alarm {
-    rings: Promise,
-    ring: Option<Function>,
-    timer: Option<i32>,
-}
+/// An alarm that is stopped when it is dropped.
+struct Stopped(Alarm);
 
-impl Alarm {
-    fn set(timeout_ms: i32) -> Self {
-        let (mut ring, mut timer) = (None, None);
-        let rings = Promise::new(&mut |resolve, _| {
-            let set = window().and_then(|it| {
-                it.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, timeout_ms)
-            });
-            timer = set.ok();
-            ring = Some(resolve);
-        });
-        Self { rings, ring, timer }
-    }
-}
-
-impl Drop for Alarm {
+impl Drop for Stopped {
     fn drop(&mut self) {
-        if let (Some(timer), Ok(window)) = (self.timer, window()) {
-            window.clear_timeout_with_handle(timer);
-        }
-        // Who waits for a promise that is never settled stays in memory.
-        if let Some(ring) = &self.ring {
-            let _ = ring.call0(&JsValue::UNDEFINED);
-        }
+        self.0.stop();
     }
 }

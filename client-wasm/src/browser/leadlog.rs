@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use js_sys::Function;
+use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 use super::backup::RestoreError;
 use super::device::Device;
 use super::outbox_db::DATABASE_NAME;
 use super::save_error::SaveError;
+use super::task::promise;
 use crate::engine::record::EntryRecord;
 use crate::engine::stored;
 use crate::json::{Fields, writer};
@@ -37,9 +37,10 @@ impl Leadlog {
     }
 
     /// Uses another campaign from here on. Resolves with whether that is so now.
-    #[wasm_bindgen(js_name = useCampaign)]
-    pub async fn use_campaign(&self, id: String) -> bool {
-        self.device.use_campaign(&id).await
+    #[wasm_bindgen(js_name = useCampaign, unchecked_return_type = "Promise<boolean>")]
+    pub fn use_campaign(&self, id: String) -> Promise {
+        let device = Rc::clone(&self.device);
+        promise(async move { Ok(device.use_campaign(&id).await.into()) })
     }
 
     /// Calls back with each newer document.
@@ -60,26 +61,21 @@ impl Leadlog {
     /// Saves the form. Resolves with `{"clientId","deviceSeq"}` when the lead is durable and was read back.
     /// Rejects with `{"code":"invalid","errors":[…]}` or `{"code":"storage","message":…}`; then nothing
     /// was stored.
-    pub async fn save(&self, form: String) -> Result<String, JsValue> {
-        saved(Rc::clone(&self.device).save(&form).await)
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn save(&self, form: &str) -> Promise {
+        saved(self.device.save(form))
     }
 
     /// Saves the form as the next version of a lead. Resolves and rejects as `save`.
-    pub async fn correct(
-        &self,
-        #[wasm_bindgen(js_name = clientId)] client_id: String,
-        form: String,
-    ) -> Result<String, JsValue> {
-        saved(Rc::clone(&self.device).correct(&client_id, &form).await)
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn correct(&self, #[wasm_bindgen(js_name = clientId)] client_id: &str, form: &str) -> Promise {
+        saved(self.device.correct(client_id, form))
     }
 
     /// Takes a lead back. Resolves and rejects as `save`.
-    #[wasm_bindgen(js_name = takeBack)]
-    pub async fn take_back(
-        &self,
-        #[wasm_bindgen(js_name = clientId)] client_id: String,
-    ) -> Result<String, JsValue> {
-        saved(Rc::clone(&self.device).take_back(&client_id).await)
+    #[wasm_bindgen(js_name = takeBack, unchecked_return_type = "Promise<string>")]
+    pub fn take_back(&self, #[wasm_bindgen(js_name = clientId)] client_id: &str) -> Promise {
+        saved(self.device.take_back(client_id))
     }
 
     /// What stands in the form of a lead:
@@ -96,38 +92,47 @@ impl Leadlog {
     }
 
     /// Whether a store knows this address; no answer in time is a no.
-    #[wasm_bindgen(js_name = isEmailKnown)]
-    pub async fn is_email_known(&self, email: String) -> bool {
-        self.device.is_email_known(&email).await
+    #[wasm_bindgen(js_name = isEmailKnown, unchecked_return_type = "Promise<boolean>")]
+    pub fn is_email_known(&self, email: String) -> Promise {
+        let device = Rc::clone(&self.device);
+        promise(async move { Ok(device.is_email_known(&email).await.into()) })
     }
 
     /// What a person may want to know about this device:
     /// `{"deviceId","version","operator","storage":{"persisted","usage","quota"},"lost","lastContactAt","lastBackupAt"}`.
-    pub async fn state(&self) -> String {
-        Rc::clone(&self.device).state().await
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn state(&self) -> Promise {
+        let device = Rc::clone(&self.device);
+        promise(async move { Ok(device.state().await.into()) })
     }
 
     /// Another person captures from here on.
-    #[wasm_bindgen(js_name = handOver)]
-    pub async fn hand_over(&self, operator: String) -> Result<(), JsValue> {
+    #[wasm_bindgen(js_name = handOver, unchecked_return_type = "Promise<void>")]
+    pub fn hand_over(&self, operator: String) -> Promise {
         let device = Rc::clone(&self.device);
-        device.hand_over(&operator).await.map_err(|error| refused(&RestoreError::Storage(error)))
+        promise(async move {
+            let kept = device.hand_over(&operator).await;
+            answered(kept.map(|()| JsValue::UNDEFINED).map_err(RestoreError::Storage))
+        })
     }
 
     /// The backups of every installation: the store's JSON. Rejects with `{"code","message"}`.
-    pub async fn backups(&self) -> Result<String, JsValue> {
-        self.device.backups().await.ok_or_else(|| refused(&RestoreError::Unreachable))
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn backups(&self) -> Promise {
+        let device = Rc::clone(&self.device);
+        promise(async move { answered(device.backups().await.ok_or(RestoreError::Unreachable)) })
     }
 
     /// Takes a backup into this outbox. Resolves with `{"restored","known","unreadable"}`; rejects with
     /// `{"code","message"}`.
-    #[wasm_bindgen(js_name = restoreBackup)]
-    pub async fn restore_backup(
+    #[wasm_bindgen(js_name = restoreBackup, unchecked_return_type = "Promise<string>")]
+    pub fn restore_backup(
         &self,
         #[wasm_bindgen(js_name = deviceId)] device_id: String,
         version: u32,
-    ) -> Result<String, JsValue> {
-        Rc::clone(&self.device).restore_backup(&device_id, version).await.map_err(|error| refused(&error))
+    ) -> Promise {
+        let device = Rc::clone(&self.device);
+        promise(async move { answered(device.restore_backup(&device_id, version).await) })
     }
 
     /// The installation whose storage is gone is not asked about any more.
@@ -137,20 +142,23 @@ impl Leadlog {
     }
 
     /// The whole outbox as one document. Rejects with `{"code","message"}`.
-    pub async fn snapshot(&self) -> Result<String, JsValue> {
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn snapshot(&self) -> Promise {
         let device = Rc::clone(&self.device);
-        device.snapshot().await.map_err(|error| refused(&RestoreError::Storage(error)))
+        promise(async move { answered(device.snapshot().await.map_err(RestoreError::Storage)) })
     }
 
     /// Takes such a document into this outbox. Resolves and rejects as `restoreBackup`.
-    pub async fn restore(&self, document: String) -> Result<String, JsValue> {
-        Rc::clone(&self.device).restore(&document).await.map_err(|error| refused(&error))
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn restore(&self, document: String) -> Promise {
+        let device = Rc::clone(&self.device);
+        promise(async move { answered(device.restore(&document).await) })
     }
 
     /// Sends what waits, because a person asked. Resolves with `{"sent","synced","failed","waiting"}`.
-    pub async fn sync(&self) -> Result<String, JsValue> {
-        let summary = self.device.sync();
-        JsFuture::from(summary).await.map(|summary| summary.as_string().unwrap_or_default())
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn sync(&self) -> Promise {
+        self.device.sync()
     }
 
     /// Calls back with the status as JSON, at once and on each change.
@@ -162,14 +170,16 @@ impl Leadlog {
     }
 }
 
-fn saved(outcome: Result<EntryRecord, SaveError>) -> Result<String, JsValue> {
-    let record = outcome.map_err(|error| JsValue::from_str(&error.to_json()))?;
-    let mut it = Fields::new();
-    it.text("clientId", &record.client_id.to_string());
-    it.number("deviceSeq", record.device_seq);
-    Ok(it.end())
+fn saved(outcome: impl Future<Output = Result<EntryRecord, SaveError>> + 'static) -> Promise {
+    promise(async move {
+        let record = outcome.await.map_err(|error| JsValue::from_str(&error.to_json()))?;
+        let mut it = Fields::new();
+        it.text("clientId", &record.client_id.to_string());
+        it.number("deviceSeq", record.device_seq);
+        Ok(it.end().into())
+    })
 }
 
-fn refused(error: &RestoreError) -> JsValue {
-    JsValue::from_str(&error.to_json())
+fn answered(answer: Result<impl Into<JsValue>, RestoreError>) -> Result<JsValue, JsValue> {
+    answer.map(Into::into).map_err(|error| JsValue::from_str(&error.to_json()))
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use domain::{ClientId, ErrorCode, FieldError};
+use domain::{Campaign, ClientId, ErrorCode, FieldError};
 
 use super::clock;
 use super::device::Device;
@@ -30,74 +30,87 @@ impl Device {
     /// # Errors
     /// [`SaveError`]; the text must stay in the form. After [`SaveError::Invalid`] nothing was stored; after
     /// [`SaveError::Storage`] that is not known, and saving the same form again is the same lead.
-    pub async fn save(self: &Rc<Self>, form_json: &str) -> Result<EntryRecord, SaveError> {
-        let make = |moment: Moment| {
+    pub fn save(
+        self: &Rc<Self>,
+        form_json: &str,
+    ) -> impl Future<Output = Result<EntryRecord, SaveError>> + use<> {
+        let wish = self.wish(form_json.to_owned(), &|moment| {
             let client_id =
                 clock::new_client_id(moment.unix_ms).map_err(|error| StorageError::from_js(&error))?;
-            let device_id = self.device_id.clone();
-            self.campaigns
-                .judging(form_json, |campaign| {
-                    Capture::new(campaign, form_json, client_id, device_id, moment)
-                })
-                .unwrap_or_else(|| Err(malformed()))
+            self.judged(form_json, &|campaign| {
+                let capture = Capture::new(campaign, form_json, client_id, self.device_id.clone(), moment)?;
                 // A later version keeps the name of who captured the lead.
-                .map(|capture| capture.by(self.operator.borrow().clone()))
-                .map_err(SaveError::Invalid)
-        };
-        self.keep(form_json.to_owned(), make).await
+                Ok(capture.by(self.operator.borrow().clone()))
+            })
+        });
+        Rc::clone(self).keep(wish)
     }
 
     /// Saves what was typed as the next version of a lead.
     ///
     /// # Errors
     /// As [`Self::save`]; `version` when the lead is not on this device, or not any more.
-    pub async fn correct(
+    pub fn correct(
         self: &Rc<Self>,
         client_id: &str,
         form_json: &str,
-    ) -> Result<EntryRecord, SaveError> {
-        let make = |moment: Moment| {
+    ) -> impl Future<Output = Result<EntryRecord, SaveError>> + use<> {
+        let wish = self.wish([client_id, form_json].concat(), &|moment| {
             let saved = self.newest_text(client_id)?;
-            let device_id = self.device_id.clone();
-            self.campaigns
-                .judging(form_json, |campaign| {
-                    Capture::corrected(campaign, &saved, form_json, device_id, moment)
-                })
-                .unwrap_or_else(|| Err(malformed()))
-                .map_err(SaveError::Invalid)
-        };
-        self.keep([client_id, form_json].concat(), make).await
+            self.judged(form_json, &|campaign| {
+                Capture::corrected(campaign, &saved, form_json, self.device_id.clone(), moment)
+            })
+        });
+        Rc::clone(self).keep(wish)
     }
 
     /// Takes a lead back: its next version.
     ///
     /// # Errors
     /// As [`Self::correct`].
-    pub async fn take_back(self: &Rc<Self>, client_id: &str) -> Result<EntryRecord, SaveError> {
-        let make = |moment: Moment| {
+    pub fn take_back(
+        self: &Rc<Self>,
+        client_id: &str,
+    ) -> impl Future<Output = Result<EntryRecord, SaveError>> + use<> {
+        let wish = self.wish(client_id.to_owned(), &|moment| {
             let saved = self.newest_text(client_id)?;
             Capture::voided(&saved, self.device_id.clone(), moment).map_err(SaveError::Invalid)
-        };
-        self.keep(client_id.to_owned(), make).await
+        });
+        Rc::clone(self).keep(wish)
     }
 
-    /// Makes an entry and writes it. `wish` is what the person asked for: asked again after the disk failed, it
-    /// is the same entry, so that it cannot become two.
-    async fn keep(
-        self: &Rc<Self>,
-        wish: String,
-        make: impl FnOnce(Moment) -> Result<Capture, SaveError>,
-    ) -> Result<EntryRecord, SaveError> {
+    fn judged(
+        &self,
+        form_json: &str,
+        judge: &dyn Fn(&Campaign) -> Result<Capture, Vec<FieldError>>,
+    ) -> Result<Capture, SaveError> {
+        let judged = self.campaigns.judging(form_json, judge);
+        judged.unwrap_or_else(|| Err(malformed())).map_err(SaveError::Invalid)
+    }
+
+    /// What a person asks for, by these words. Asked again after the disk failed, it is the same entry, so that it
+    /// cannot become two.
+    fn wish(
+        &self,
+        words: String,
+        make: &dyn Fn(Moment) -> Result<Capture, SaveError>,
+    ) -> Result<Wish, SaveError> {
         let moment = clock::moment();
-        let failed = self.unsettled.take().filter(|(known, _)| *known == wish);
+        let failed = self.unsettled.take().filter(|(known, _)| *known == words);
         let capture = match failed {
             Some((_, capture)) => capture,
             None => make(moment)?,
         };
-        let record = match self.db.save(&capture, moment.unix_ms).await {
+        Ok(Wish { words, capture, saved_at: moment.unix_ms })
+    }
+
+    /// Writes an entry.
+    async fn keep(self: Rc<Self>, wish: Result<Wish, SaveError>) -> Result<EntryRecord, SaveError> {
+        let Wish { words, capture, saved_at } = wish?;
+        let record = match self.db.save(&capture, saved_at).await {
             Ok(record) => record,
             Err(error) => {
-                *self.unsettled.borrow_mut() = Some((wish, capture));
+                *self.unsettled.borrow_mut() = Some((words, capture));
                 return Err(error.into());
             }
         };
@@ -130,6 +143,14 @@ impl Device {
         list.list("leads", &self.engine.borrow().leads(limit), write_row);
         list.end()
     }
+}
+
+/// What a person asked for.
+struct Wish {
+    words: String,
+    capture: Capture,
+    /// In milliseconds since 1970.
+    saved_at: i64,
 }
 
 /// The lead is not there to be changed.

@@ -4,7 +4,7 @@
 //! fixing and taking back; [`campaigns`] the documents that are held; [`backup`] the outbox as one document, out
 //! and in; [`presence`] who this installation is; [`reign`] which tab may write and send; [`outbox_db`] what is written to IndexedDB and when a Save is done; [`idb`]
 //! IndexedDB itself; [`request`] one request with a hard time-out; [`lock`] one sending tab; [`signals`] what
-//! the browser says about network, visibility and other tabs; [`clock`] time and randomness; [`web`] what is said
+//! the browser says about network, visibility and other tabs; [`clock`] time and randomness; [`task`] work that goes on by itself; [`web`] what is said
 //! in the browser's own language.
 //!
 //! Rule for every `RefCell` in here: a borrow ends before the next `await` and before any JavaScript is
@@ -25,6 +25,7 @@ mod reign;
 mod request;
 mod save_error;
 mod signals;
+mod task;
 mod web;
 
 pub use device::Device;

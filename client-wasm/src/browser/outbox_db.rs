@@ -14,14 +14,10 @@
 
 use domain::{ClientId, DeviceId};
 use js_sys::{Array, JSON, Math, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{
-    IdbCursorDirection, IdbDatabase, IdbIndex, IdbIndexParameters, IdbKeyRange, IdbObjectStore,
-    IdbObjectStoreParameters,
-};
+use wasm_bindgen::JsValue;
 
 use super::clock;
-use super::idb::{Connection, Mode, StorageError, Transaction, within};
+use super::idb::{Connection, Mode, StorageError, Transaction, text, within};
 use crate::capture::Capture;
 use crate::engine::record::{EntryRecord, RECORD_VERSION, Records};
 use crate::engine::stored;
@@ -31,11 +27,19 @@ use crate::json::{self, Fields, Object, writer};
 pub const DATABASE_NAME: &str = "leadlog-outbox";
 
 const SCHEMA_VERSION: u32 = 1;
+/// What version 1 consists of.
+const STORES_OF_V1: &str = r#"{
+    "entries": {"keyPath": "key", "indexes": {"byLead": ["clientId", "version"], "bySeq": ["deviceId", "deviceSeq"]}},
+    "marks": {"keyPath": "key"},
+    "meta": {}
+}"#;
+
 const ENTRIES: &str = "entries";
-const BY_LEAD: &str = "byLead";
-const BY_SEQ: &str = "bySeq";
+const BY_LEAD: &str = "entries.byLead";
+const BY_SEQ: &str = "entries.bySeq";
 const MARKS: &str = "marks";
 const META: &str = "meta";
+const EVERYTHING: &str = "entries marks meta";
 const INSTALLATION: &str = "installation";
 const STORES: &str = "stores";
 const EPOCH: &str = "epoch";
@@ -81,7 +85,8 @@ impl OutboxDb {
     /// # Errors
     /// When the browser gives no storage.
     pub async fn open(name: &str) -> Result<(Self, DeviceId), StorageError> {
-        let mut db = Self { connection: Connection::new(name, SCHEMA_VERSION, upgrade), is_fresh: false };
+        let mut db =
+            Self { connection: Connection::new(name, SCHEMA_VERSION, STORES_OF_V1), is_fresh: false };
         let installation = match db.known_or_new().await {
             Err(StorageError::Closed(_)) => db.known_or_new().await?,
             installation => installation?,
@@ -91,13 +96,13 @@ impl OutboxDb {
 
     /// Writes nothing where nothing is to be written: a full disk must not keep the app from starting.
     async fn known_or_new(&mut self) -> Result<Installation, StorageError> {
-        let transaction = self.connection.begin(&[META], Mode::Read).await?;
-        let found = transaction.run(transaction.store(META)?.get(&INSTALLATION.into())).await?;
+        let transaction = self.connection.begin(META, Mode::Read).await?;
+        let found = transaction.get(META, &INSTALLATION.into()).await?;
         if let Some(known) = Installation::read(&found) {
             return Ok(known);
         }
         drop(transaction);
-        let transaction = self.connection.begin(&[ENTRIES, META], Mode::Write).await?;
+        let transaction = self.connection.begin("entries meta", Mode::Write).await?;
         let installation = installation(&transaction, false).await?;
         self.is_fresh = installation.next_key == 1;
         installation.put(&transaction).await?;
@@ -147,9 +152,8 @@ impl OutboxDb {
     }
 
     async fn read_entry(&self, key: u64) -> Result<Option<EntryRecord>, StorageError> {
-        let transaction = self.connection.begin(&[ENTRIES], Mode::Read).await?;
-        let found = transaction.store(ENTRIES)?.get(&number(key));
-        Ok(read_entry(&transaction.run(found).await?))
+        let transaction = self.connection.begin(ENTRIES, Mode::Read).await?;
+        Ok(read_entry(&transaction.get(ENTRIES, &number(key)).await?))
     }
 
     async fn write(
@@ -158,13 +162,11 @@ impl OutboxDb {
         saved_at: i64,
         begins_anew: bool,
     ) -> Result<EntryRecord, StorageError> {
-        let transaction = self.connection.begin(&[ENTRIES, META], Mode::Write).await?;
-        let entries = transaction.store(ENTRIES)?;
-        let by_lead = index(&entries, BY_LEAD)?;
+        let transaction = self.connection.begin("entries meta", Mode::Write).await?;
         let mut capture = capture.clone();
         loop {
             let lead = lead_key(capture.client_id(), capture.version());
-            let found = transaction.run(by_lead.get(&lead)).await?;
+            let found = transaction.get(BY_LEAD, &lead).await?;
             if found.is_undefined() {
                 break;
             }
@@ -191,7 +193,7 @@ impl OutboxDb {
             entry,
             removed: None,
         };
-        transaction.run(entries.add(&object(&stored::write_entry(&record))?)).await?;
+        add_entry(&transaction, &record).await?;
         installation.next_device_seq = device_seq + 1;
         installation.next_key += 1;
         installation.put(&transaction).await?;
@@ -224,20 +226,18 @@ impl OutboxDb {
     }
 
     async fn add(&self, records: &[EntryRecord], added: &mut Vec<EntryRecord>) -> Result<(), StorageError> {
-        let transaction = self.connection.begin(&[ENTRIES, META], Mode::Write).await?;
-        let entries = transaction.store(ENTRIES)?;
-        let (by_lead, by_seq) = (index(&entries, BY_LEAD)?, index(&entries, BY_SEQ)?);
+        let transaction = self.connection.begin("entries meta", Mode::Write).await?;
         let mut installation = installation(&transaction, false).await?;
         for record in records {
-            let same_lead = by_lead.get(&lead_key(record.client_id, record.version));
-            let same_seq = by_seq.get(&pair(record.device_id.as_str(), record.device_seq as f64));
-            if !transaction.run(same_lead).await?.is_undefined()
-                || !transaction.run(same_seq).await?.is_undefined()
+            let same_lead = lead_key(record.client_id, record.version);
+            let same_seq = pair(record.device_id.as_str(), record.device_seq as f64);
+            if !transaction.get(BY_LEAD, &same_lead).await?.is_undefined()
+                || !transaction.get(BY_SEQ, &same_seq).await?.is_undefined()
             {
                 continue;
             }
             let record = EntryRecord { key: installation.next_key, ..record.clone() };
-            transaction.run(entries.add(&object(&stored::write_entry(&record))?)).await?;
+            add_entry(&transaction, &record).await?;
             installation.next_key += 1;
             // An older state of this very storage was put back; what was numbered since must not be used again.
             if record.device_id == installation.device_id {
@@ -251,10 +251,9 @@ impl OutboxDb {
 
     /// Whether a version of this lead was saved at this moment.
     pub(crate) async fn is_saved(&self, client_id: ClientId, saved_at: i64) -> Result<bool, StorageError> {
-        let transaction = self.connection.begin(&[ENTRIES], Mode::Read).await?;
-        let by_lead = index(&transaction.store(ENTRIES)?, BY_LEAD)?;
+        let transaction = self.connection.begin(ENTRIES, Mode::Read).await?;
         for version in 1.. {
-            let found = transaction.run(by_lead.get(&lead_key(client_id, version))).await?;
+            let found = transaction.get(BY_LEAD, &lead_key(client_id, version)).await?;
             if found.is_undefined() {
                 break;
             }
@@ -270,9 +269,8 @@ impl OutboxDb {
     /// # Errors
     /// When the disk cannot be read.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StorageError> {
-        let transaction = self.connection.begin(&[META], Mode::Read).await?;
-        let found = transaction.store(META)?.get(&setting_key(name).into());
-        Ok(transaction.run(found).await?.as_string())
+        let transaction = self.connection.begin(META, Mode::Read).await?;
+        Ok(transaction.get(META, &setting_key(name).into()).await?.as_string())
     }
 
     /// Keeps a text under this name, to the character.
@@ -280,7 +278,7 @@ impl OutboxDb {
     /// # Errors
     /// When the disk refuses; the text before stays.
     pub async fn put_setting(&self, name: &str, value: &str) -> Result<(), StorageError> {
-        let transaction = self.connection.begin(&[META], Mode::Write).await?;
+        let transaction = self.connection.begin(META, Mode::Write).await?;
         put_meta(&transaction, &setting_key(name), value.into()).await?;
         transaction.commit().await
     }
@@ -291,20 +289,14 @@ impl OutboxDb {
     /// # Errors
     /// When nothing of it was written.
     pub async fn put(&self, records: &Records, epoch: u64) -> Result<(), PutError> {
-        let transaction = self.connection.begin(&[ENTRIES, MARKS, META], Mode::Write).await?;
+        let transaction = self.connection.begin(EVERYTHING, Mode::Write).await?;
         if epoch_of(&transaction).await? != epoch {
             return Err(PutError::Overtaken);
         }
-        let (entries, marks) = (transaction.store(ENTRIES)?, transaction.store(MARKS)?);
-        // Not awaited one by one: if one fails, the transaction aborts, and the commit says so.
-        for record in &records.entries {
-            entries
-                .put(&object(&stored::write_entry(record))?)
-                .map_err(|error| StorageError::from_js(&error))?;
-        }
-        for mark in &records.marks {
-            marks.put(&object(&stored::write_mark(mark))?).map_err(|error| StorageError::from_js(&error))?;
-        }
+        let entries: Vec<String> = records.entries.iter().map(stored::write_entry).collect();
+        transaction.put_all(ENTRIES, &writer::array(&entries))?;
+        let marks: Vec<String> = records.marks.iter().map(stored::write_mark).collect();
+        transaction.put_all(MARKS, &writer::array(&marks))?;
         if let Some(stores) = &records.stores {
             put_meta(&transaction, STORES, object(&stored::write_stores(stores))?).await?;
         }
@@ -317,7 +309,7 @@ impl OutboxDb {
     /// # Errors
     /// When the disk cannot be read.
     pub async fn dump(&self) -> Result<String, StorageError> {
-        let transaction = self.connection.begin(&[ENTRIES, MARKS, META], Mode::Read).await?;
+        let transaction = self.connection.begin(EVERYTHING, Mode::Read).await?;
         let mut it = Fields::new();
         for name in [ENTRIES, MARKS] {
             it.raw(name, &read_pages(&transaction, name).await?.joined());
@@ -331,7 +323,7 @@ impl OutboxDb {
     /// # Errors
     /// When the disk cannot be read.
     pub async fn epoch(&self) -> Result<u64, StorageError> {
-        let transaction = self.connection.begin(&[META], Mode::Read).await?;
+        let transaction = self.connection.begin(META, Mode::Read).await?;
         epoch_of(&transaction).await
     }
 
@@ -349,7 +341,7 @@ impl OutboxDb {
 
     async fn read(&self, takes_over: bool) -> Result<(Records, u64), StorageError> {
         let mode = if takes_over { Mode::Write } else { Mode::Read };
-        let transaction = self.connection.begin(&[ENTRIES, MARKS, META], mode).await?;
+        let transaction = self.connection.begin(EVERYTHING, mode).await?;
         let mut epoch = epoch_of(&transaction).await?;
         let mut records = Records::default();
         let pages = read_pages(&transaction, ENTRIES).await?;
@@ -380,28 +372,11 @@ async fn epoch_of(transaction: &Transaction) -> Result<u64, StorageError> {
     Ok(get_meta(transaction, EPOCH).await?.and_then(|json| json.parse().ok()).unwrap_or(0))
 }
 
-fn upgrade(database: &IdbDatabase, old_version: u32) -> Result<(), JsValue> {
-    if old_version < 1 {
-        let by_key = IdbObjectStoreParameters::new();
-        by_key.set_key_path(&"key".into());
-        let entries = database.create_object_store_with_optional_parameters(ENTRIES, &by_key)?;
-        let unique = IdbIndexParameters::new();
-        unique.set_unique(true);
-        for (index, path) in [(BY_LEAD, ["clientId", "version"]), (BY_SEQ, ["deviceId", "deviceSeq"])] {
-            let path: Array = path.into_iter().map(JsValue::from_str).collect();
-            entries.create_index_with_str_sequence_and_optional_parameters(index, &path, &unique)?;
-        }
-        database.create_object_store_with_optional_parameters(MARKS, &by_key)?;
-        database.create_object_store(META)?;
-    }
-    Ok(())
-}
-
 /// The installation, or a new one: when the storage is fresh, and when nobody can tell how far the old one's
 /// numbers have got, because its record cannot be read or a number was used already. Numbers are never used
 /// twice, and nothing keeps a person from saving (invariant 10). The old record is kept beside.
 async fn installation(transaction: &Transaction, begins_anew: bool) -> Result<Installation, StorageError> {
-    let found = transaction.run(transaction.store(META)?.get(&INSTALLATION.into())).await?;
+    let found = transaction.get(META, &INSTALLATION.into()).await?;
     if let Some(known) = Installation::read(&found).filter(|_| !begins_anew) {
         return Ok(known);
     }
@@ -421,9 +396,7 @@ async fn installation(transaction: &Transaction, begins_anew: bool) -> Result<In
 
 /// The highest key of an entry; those that cannot be read have one too.
 async fn last_key(transaction: &Transaction) -> Result<u64, StorageError> {
-    let store = transaction.store(ENTRIES)?;
-    let request = store.open_key_cursor_with_range_and_direction(&JsValue::NULL, IdbCursorDirection::Prev);
-    let cursor = transaction.run(request).await?;
+    let cursor = transaction.ask(ENTRIES, "openKeyCursor", &JsValue::NULL, &"prev".into()).await?;
     if cursor.is_null() {
         return Ok(0);
     }
@@ -455,13 +428,16 @@ impl Installation {
 
 /// A value of the store of single values, as JSON.
 async fn get_meta(transaction: &Transaction, name: &str) -> Result<Option<String>, StorageError> {
-    let request = transaction.store(META)?.get(&name.into());
-    Ok(text(&transaction.run(request).await?))
+    Ok(text(&transaction.get(META, &name.into()).await?))
 }
 
 async fn put_meta(transaction: &Transaction, name: &str, value: JsValue) -> Result<(), StorageError> {
-    let request = transaction.store(META)?.put_with_key(&value, &name.into());
-    transaction.run(request).await.map(drop)
+    transaction.ask(META, "put", &value, &name.into()).await.map(drop)
+}
+
+async fn add_entry(transaction: &Transaction, record: &EntryRecord) -> Result<(), StorageError> {
+    let record = object(&stored::write_entry(record))?;
+    transaction.ask(ENTRIES, "add", &record, &JsValue::UNDEFINED).await.map(drop)
 }
 
 /// What a store holds: pages of records as JSON arrays, each with the number of its records.
@@ -489,24 +465,14 @@ impl Pages {
 }
 
 async fn read_pages(transaction: &Transaction, name: &str) -> Result<Pages, StorageError> {
-    let store = transaction.store(name)?;
-    let (mut pages, mut after) = (Vec::new(), JsValue::from_f64(0.0));
+    let (mut pages, mut after) = (Vec::new(), number(0));
     loop {
-        let range = IdbKeyRange::lower_bound_with_open(&after, true)
-            .map_err(|error| StorageError::from_js(&error))?;
-        let request = store.get_all_with_key_and_limit(&range, MAX_RECORDS_PER_READ);
-        let page: Array = transaction.run(request).await?.unchecked_into();
-        if page.length() == 0 {
+        let page = transaction.page(name, &after, MAX_RECORDS_PER_READ).await?;
+        if page.length == 0 {
             return Ok(Pages(pages));
         }
-        let last = Reflect::get(&page.get(page.length() - 1), &"key".into());
-        after = last.map_err(|error| StorageError::from_js(&error))?;
-        // One record of a later version that is no JSON must not hide the others.
-        let json = text(&page).unwrap_or_else(|| {
-            let records = page.iter().map(|record| text(&record).unwrap_or_else(|| "null".to_owned()));
-            writer::array(&records.collect::<Vec<_>>())
-        });
-        pages.push((json, page.length() as usize));
+        pages.push((page.json, page.length));
+        after = page.last_key;
     }
 }
 
@@ -521,10 +487,6 @@ fn lead_key(client_id: ClientId, version: u32) -> JsValue {
 
 fn pair(text: &str, number: f64) -> JsValue {
     [JsValue::from_str(text), JsValue::from_f64(number)].into_iter().collect::<Array>().into()
-}
-
-fn index(store: &IdbObjectStore, name: &str) -> Result<IdbIndex, StorageError> {
-    store.index(name).map_err(|error| StorageError::from_js(&error))
 }
 
 fn setting_key(name: &str) -> String {
@@ -543,8 +505,4 @@ fn read_entry(value: &JsValue) -> Option<EntryRecord> {
 /// Not one of a later version of the app: whoever reads it may write it back, and lose what is new in it.
 fn entry_record(json: &str) -> Option<EntryRecord> {
     stored::entry_record(json).filter(|record| record.v == RECORD_VERSION)
-}
-
-pub(super) fn text(value: &JsValue) -> Option<String> {
-    JSON::stringify(value).ok().and_then(|text| text.as_string())
 }

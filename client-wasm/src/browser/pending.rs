@@ -7,10 +7,9 @@
 
 use domain::ClientId;
 use wasm_bindgen::JsValue;
-use web_sys::{IdbDatabase, IdbObjectStoreParameters};
 
-use super::idb::{Connection, Mode, StorageError};
-use super::outbox_db::{OutboxDb, text};
+use super::idb::{Connection, Mode, StorageError, text};
+use super::outbox_db::OutboxDb;
 use crate::capture::Capture;
 use crate::engine::record::EntryRecord;
 use crate::json::{self, Object};
@@ -20,6 +19,8 @@ const DATABASE_NAME: &str = "leadlog-pending";
 
 /// Never another: the reduced mode of any version of the app must be able to open it.
 const SCHEMA_VERSION: u32 = 1;
+
+const STORES: &str = r#"{"forms": {"keyPath": "clientId"}}"#;
 
 const FORMS: &str = "forms";
 
@@ -61,9 +62,10 @@ pub async fn take_over(
     db: &OutboxDb,
     make: impl Fn(&PendingForm) -> Option<Capture>,
 ) -> Result<(Vec<EntryRecord>, usize), StorageError> {
-    let pending = Connection::new(DATABASE_NAME, SCHEMA_VERSION, upgrade);
-    let transaction = pending.begin(&[FORMS], Mode::Read).await?;
-    let all = text(&transaction.run(transaction.store(FORMS)?.get_all()).await?).unwrap_or_default();
+    let pending = Connection::new(DATABASE_NAME, SCHEMA_VERSION, STORES);
+    let transaction = pending.begin(FORMS, Mode::Read).await?;
+    let all = transaction.ask(FORMS, "getAll", &JsValue::UNDEFINED, &JsValue::UNDEFINED).await?;
+    let all = text(&all).unwrap_or_default();
     let (mut entries, mut left) = (Vec::new(), 0);
     for json in json::items(&all).unwrap_or_default() {
         let form = PendingForm::read(json.text());
@@ -99,17 +101,11 @@ async fn save(
 
 /// Deletes a form, unless somebody has changed it since it was read.
 async fn forget(pending: &Connection, client_id: &ClientId, read: &str) -> Result<(), StorageError> {
-    let transaction = pending.begin(&[FORMS], Mode::Write).await?;
-    let (store, key) = (transaction.store(FORMS)?, JsValue::from_str(&client_id.to_string()));
-    let present = transaction.run(store.get(&key)).await?;
+    let transaction = pending.begin(FORMS, Mode::Write).await?;
+    let key = JsValue::from_str(&client_id.to_string());
+    let present = transaction.get(FORMS, &key).await?;
     if text(&present).as_deref() == Some(read) {
-        transaction.run(store.delete(&key)).await?;
+        transaction.ask(FORMS, "delete", &key, &JsValue::UNDEFINED).await?;
     }
     transaction.commit().await
-}
-
-fn upgrade(database: &IdbDatabase, _: u32) -> Result<(), JsValue> {
-    let by_id = IdbObjectStoreParameters::new();
-    by_id.set_key_path(&"clientId".into());
-    database.create_object_store_with_optional_parameters(FORMS, &by_id).map(drop)
 }

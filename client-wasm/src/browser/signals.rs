@@ -1,13 +1,14 @@
 //! What the browser says by itself: network, visibility, other tabs, and the timer.
 
 use std::cell::Cell;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 
+use js_sys::Function;
 use wasm_bindgen::prelude::*;
-use web_sys::{BroadcastChannel, EventTarget, MessageEvent};
 
-use super::clock::{monotonic_ms, window};
+use super::clock::monotonic_ms;
 use super::device::Device;
+use super::web;
 use crate::engine::record::Records;
 use crate::engine::stored;
 use crate::json::{Fields, Object};
@@ -31,79 +32,59 @@ impl Timer {
 
     /// Rings at this time of the monotonic clock, and not at the time set before.
     pub(crate) fn set(&self, at_ms: u64) {
-        let Ok(window) = window() else { return };
-        if let Some(id) = self.id.take() {
-            window.clear_timeout_with_handle(id);
-        }
+        self.stop();
         let wait_ms = i32::try_from(at_ms.saturating_sub(monotonic_ms())).unwrap_or(i32::MAX);
-        let ring = self.ring.as_ref().unchecked_ref();
-        self.id.set(window.set_timeout_with_callback_and_timeout_and_arguments_0(ring, wait_ms).ok());
+        self.id.set(Some(web::set_timeout(self.ring.as_ref(), wait_ms)));
+    }
+
+    fn stop(&self) {
+        if let Some(id) = self.id.take() {
+            web::clear_timeout(id);
+        }
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        if let (Some(id), Ok(window)) = (self.id.take(), window()) {
-            window.clear_timeout_with_handle(id);
-        }
+        self.stop();
     }
 }
 
-/// An event listener that is removed when it is dropped.
-struct Listener {
-    target: EventTarget,
-    event: &'static str,
-    callback: Closure<dyn FnMut()>,
-}
-
-impl Listener {
-    fn new(target: EventTarget, event: &'static str, heard: impl FnMut() + 'static) -> Result<Self, JsValue> {
-        let callback = Closure::new(heard);
-        target.add_event_listener_with_callback(event, callback.as_ref().unchecked_ref())?;
-        Ok(Self { target, event, callback })
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let callback = self.callback.as_ref().unchecked_ref();
-        let _ = self.target.remove_event_listener_with_callback(self.event, callback);
-    }
-}
-
-/// Everything that is listened to.
+/// Everything that is listened to, until it is dropped.
 pub(crate) struct Signals {
-    _listeners: [Listener; 3],
+    _hear: [Closure<dyn FnMut()>; 2],
+    end: Function,
     tabs: Option<Tabs>,
 }
 
 impl Signals {
     pub(crate) fn listen(device: &Weak<Device>, channel: &str) -> Result<Self, JsValue> {
-        let window = window()?;
-        let document = window.document().ok_or_else(|| JsValue::from_str("Leadlog needs a document"))?;
-        let hear = |told: fn(&std::rc::Rc<Device>)| {
+        let hear = |told: fn(&Rc<Device>)| {
             let device = device.clone();
-            move || {
+            Closure::<dyn FnMut()>::new(move || {
                 if let Some(device) = device.upgrade() {
                     told(&device);
                 }
-            }
+            })
         };
         let network = hear(|device| device.look_around());
-        let _listeners = [
-            Listener::new(window.clone().into(), "online", network.clone())?,
-            Listener::new(window.into(), "offline", network)?,
-            Listener::new(document.into(), "visibilitychange", hear(|device| device.visibility_changed()))?,
-        ];
-        Ok(Self { _listeners, tabs: Tabs::join(device, channel).ok() })
+        let visibility = hear(|device| device.visibility_changed());
+        let end = web::listen(network.as_ref(), visibility.as_ref())?;
+        Ok(Self { _hear: [network, visibility], end, tabs: Tabs::join(device, channel).ok() })
     }
 
     /// Tells the other tabs what was written here.
     pub(crate) fn tell_tabs(&self, news: &News) {
         if let Some(tabs) = &self.tabs {
             // Another tab that does not hear of it sends what is there already, which is harmless.
-            let _ = tabs.channel.post_message(&news.write().into());
+            let _ = tabs.inner.tell(&news.write());
         }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        let _ = self.end.call0(&JsValue::UNDEFINED);
     }
 }
 
@@ -130,28 +111,25 @@ impl News {
 
 /// The other tabs of this app.
 struct Tabs {
-    channel: BroadcastChannel,
-    _hear: Closure<dyn FnMut(MessageEvent)>,
+    inner: web::Tabs,
+    _hear: Closure<dyn FnMut(JsValue)>,
 }
 
 impl Tabs {
     fn join(device: &Weak<Device>, channel: &str) -> Result<Self, JsValue> {
-        let channel = BroadcastChannel::new(channel)?;
         let device = device.clone();
-        let hear = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-            let news = message.data().as_string().and_then(|text| News::read(&text));
+        let hear = Closure::<dyn FnMut(JsValue)>::new(move |message: JsValue| {
+            let news = message.as_string().and_then(|text| News::read(&text));
             if let (Some(device), Some(news)) = (device.upgrade(), news) {
                 device.learn(news);
             }
         });
-        channel.set_onmessage(Some(hear.as_ref().unchecked_ref()));
-        Ok(Self { channel, _hear: hear })
+        Ok(Self { inner: web::Tabs::join(channel, hear.as_ref())?, _hear: hear })
     }
 }
 
 impl Drop for Tabs {
     fn drop(&mut self) {
-        self.channel.set_onmessage(None);
-        self.channel.close();
+        self.inner.leave();
     }
 }

@@ -1,6 +1,94 @@
 // What the browser offers and is said in a line of its own language: each of these calls through
 // web-sys costs the download ten times as much. No decision is made here.
 
+/** A clock that nobody can set back, in milliseconds. */
+export function monotonicMs() {
+  return performance.now();
+}
+
+/** Milliseconds since 1970. */
+export function unixMs() {
+  return Date.now();
+}
+
+/** Minutes east of Greenwich, where the device is, at this time. */
+export function offsetMinutes(unixMs) {
+  return -new Date(unixMs).getTimezoneOffset();
+}
+
+/** The last local midnight, in milliseconds since 1970. */
+export function dayStartMs() {
+  return new Date().setHours(0, 0, 0, 0);
+}
+
+/** Fills them from the browser's cryptographic source. */
+export function random(bytes) {
+  crypto.getRandomValues(bytes);
+}
+
+export function isOnline() {
+  return navigator.onLine;
+}
+
+export function isVisible() {
+  return document.visibilityState === 'visible';
+}
+
+/** Calls back when the network or the visibility has changed. Returns a function that ends it. */
+export function listen(networkChanged, visibilityChanged) {
+  const over = new AbortController();
+  const { signal } = over;
+  addEventListener('online', networkChanged, { signal });
+  addEventListener('offline', networkChanged, { signal });
+  document.addEventListener('visibilitychange', visibilityChanged, { signal });
+  return () => over.abort();
+}
+
+/** The other tabs of this app. */
+export class Tabs {
+  constructor(name, heard) {
+    this.channel = new BroadcastChannel(name);
+    this.channel.onmessage = ({ data }) => heard(data);
+  }
+  tell(text) {
+    this.channel.postMessage(text);
+  }
+  leave() {
+    this.channel.onmessage = null;
+    this.channel.close();
+  }
+}
+
+/**
+ * One request with a hard time-out over everything, the body of the response included. Resolves with JSON: the status
+ * as `code`, `headers`, and `body`, empty where it is no JSON. Rejects with whether it was the time-out.
+ */
+export async function request(method, url, body, timeoutMs) {
+  const over = new AbortController();
+  let isTimeout = false;
+  const timer = setTimeout(() => {
+    isTimeout = true;
+    over.abort();
+  }, timeoutMs);
+  const init = { method, body, cache: 'no-store', signal: over.signal };
+  // A captive portal redirects to its page.
+  init.redirect = 'error';
+  if (body !== undefined) init.headers = { 'content-type': 'application/json' };
+  try {
+    const response = await fetch(new Request(url, init));
+    const { status, ok, headers } = response;
+    let text = '';
+    // What is not JSON says nothing, and may be large.
+    if (ok && /json/i.test(headers.get('content-type'))) text = await response.text();
+    else over.abort();
+    return JSON.stringify({ code: status, headers: Object.fromEntries(headers), body: text });
+  } catch {
+    throw isTimeout;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * One exchange of JSON with a store: resolves with the answer's text. Rejects when there is no answer
  * in time, or not one of a store (a captive portal's page).
@@ -52,6 +140,23 @@ export function remember(name, text) {
     else localStorage.setItem(name, text);
   } catch {
     // A courtesy: the outbox does not depend on it.
+  }
+}
+
+/**
+ * Asks for a lock. Resolves with a function that gives it back, with `null` while another tab has it, and with nothing
+ * where locks do not work.
+ */
+export async function hold(name, steal) {
+  try {
+    return await new Promise((answer) => {
+      const granted = (lock) => (lock ? new Promise((release) => answer(() => release())) : answer(null));
+      const asked = navigator.locks.request(name, steal ? { steal } : { ifAvailable: true }, granted);
+      // Also when the browser rejects, for example because another tab has stolen the lock later.
+      asked.catch(() => answer(null));
+    });
+  } catch {
+    return undefined;
   }
 }
 

@@ -78,12 +78,15 @@ impl<'a> Object<'a> {
     /// field.
     pub fn list<T>(&self, name: &str, read: fn(Raw<'a>) -> Option<T>) -> Option<Vec<T>> {
         let mut list = Vec::new();
-        if let Some(array) = self.raw(name) {
-            for item in items(array.text())? {
-                list.push(read(item)?);
-            }
-        }
-        Some(list)
+        let is_read = self.each(name, &mut |item| read(item).map(|item| list.push(item)).is_some());
+        is_read.then_some(list)
+    }
+
+    /// Shows every item to a reader, which says whether it could read it. Apart from [`Self::list`], because that is
+    /// compiled for every kind of item.
+    fn each(&self, name: &str, read: &mut dyn FnMut(Raw<'a>) -> bool) -> bool {
+        let Some(array) = self.raw(name) else { return true };
+        items(array.text()).is_some_and(|items| items.into_iter().all(read))
     }
 }
 

@@ -79,8 +79,8 @@ fn push(text: &mut String, number: u32, digits: u32) {
 }
 
 fn ends_a_month(moment: OffsetDateTime) -> bool {
-    let utc = moment.to_offset(UtcOffset::UTC);
-    (utc.hour(), utc.minute()) == (23, 59) && utc.day() == utc.month().length(utc.year())
+    let utc = OffsetDateTime::from_unix_timestamp(moment.unix_timestamp());
+    utc.is_ok_and(|utc| (utc.hour(), utc.minute()) == (23, 59) && utc.day() == utc.month().length(utc.year()))
 }
 
 /// What is not read yet.

@@ -1,9 +1,9 @@
 //! What a panic would say is taken out of the device library.
 //!
 //! On this target a panic has nowhere to write: the standard library builds the message, throws it away and traps.
-//! So each of its functions that only does that becomes the trap alone, the places in the source that it would have
-//! named become zeros, and what `Debug` would have printed into the message prints nothing. A panic ends as it
-//! always did, and a device downloads less.
+//! So each of its functions that only does that becomes the trap alone, its words and the places in the source that
+//! it would have named become zeros, and what `Debug` would have printed into the message prints nothing. A panic
+//! ends as it always did, and a device downloads less.
 //!
 //! Functions are known by their names. One that a later compiler names differently stays as it is, which costs
 //! bytes and nothing else.
@@ -29,6 +29,38 @@ const NEVER_RETURN: &[&str] = &[
     "]::str::slice_error_fail",
     "]::vec::Vec<_, _>>::insert_mut::assert_failed",
     "]::vec::Vec<_, _>>::remove::assert_failed",
+];
+
+/// What they would have said, as far as it is long enough to be nobody else's.
+const MESSAGES: &[&str] = &[
+    "a formatting trait implementation returned an error when the underlying stream did not",
+    "assertion failed: self.is_char_boundary(new_len)",
+    "attempt to calculate the remainder with a divisor of zero",
+    "attempt to divide by zero",
+    "attempt to join into collection with len > usize::MAX",
+    "called `Option::unwrap()` on a `None` value",
+    "called `Result::unwrap()` on an `Err` value",
+    "copy_from_slice: source slice length (",
+    ") does not match destination slice length (",
+    " is not a char boundary; it is inside ",
+    " out of range for slice of length ",
+    "LazyCell instance has previously been poisoned",
+    "RefCell already borrowed",
+    "RefCell already mutably borrowed",
+    "Tried to shrink to a larger capacity",
+    "`async fn` resumed after completion",
+    "byte index ",
+    "finish: callbacks should be Some",
+    "finish: result should be None",
+    "index out of bounds: the len is ",
+    "insertion index (is ",
+    ") should be <= len (is ",
+    "internal error: entered unreachable code",
+    "range end index ",
+    "range start index ",
+    "removal index (is ",
+    ") should be < len (is ",
+    "slice index starts at ",
 ];
 
 /// How the name of every `Debug` ends, up to the digest that some have behind it.
@@ -64,6 +96,7 @@ pub(super) fn silence(module: &mut Module) -> usize {
         let data = module.data.get_mut(id);
         if let DataKind::Active { offset: ConstExpr::Value(Value::I32(address)), .. } = data.kind {
             blank_locations(&mut data.value, address.cast_unsigned() as usize);
+            blank_messages(&mut data.value);
         }
     }
     bodies.len()
@@ -102,6 +135,14 @@ fn blank_locations(data: &mut [u8], address: usize) {
         }
     }
     blanks.into_iter().for_each(|blank| data[blank].fill(0));
+}
+
+fn blank_messages(data: &mut [u8]) {
+    for message in MESSAGES {
+        while let Some(at) = data.windows(message.len()).position(|text| text == message.as_bytes()) {
+            data[at..at + message.len()].fill(0);
+        }
+    }
 }
 
 #[cfg(test)]
