@@ -10,11 +10,11 @@ import { Server } from './support/server.js';
 
 /**
  * What the first visit transfers until the form works: the page and what it names, which are script, style and WASM.
- * The target is 110 kB and is missed (docs/performance.md); this keeps it from getting worse.
+ * The target is 110 kB and is missed by a hundredth (docs/performance.md); this keeps it from getting worse.
  */
-const FORM_LIMIT_BYTES = 123_000;
+const FORM_LIMIT_BYTES = 111_500;
 /** With the second script, which comes after the form, and the reduced mode, which comes where it must. */
-const WHOLE_APP_LIMIT_BYTES = 137_000;
+const WHOLE_APP_LIMIT_BYTES = 124_800;
 
 let server;
 let ipad;
