@@ -25,7 +25,7 @@ impl Timestamp {
     /// From milliseconds since 1970-01-01T00:00:00Z and an offset in minutes east of Greenwich.
     ///
     /// # Errors
-    /// When the moment lies outside the years 0 to 9999 or the offset outside ±25 hours.
+    /// When the moment lies outside the years 0 to 9999, or the offset is a day or more: RFC 3339 has no way to write it.
     pub fn from_unix_ms(unix_ms: i64, offset_minutes: i32) -> Result<Self, TimestampError> {
         let offset_seconds = offset_minutes.checked_mul(60).ok_or(TimestampError)?;
         let offset = UtcOffset::from_whole_seconds(offset_seconds).map_err(|_| TimestampError)?;
@@ -35,7 +35,7 @@ impl Timestamp {
             .ok()
             .and_then(|local| local.replace_millisecond(u16::try_from(unix_ms.rem_euclid(1000)).ok()?).ok())
             .map(|local| local.replace_offset(offset))
-            .filter(|local| (0..=9999).contains(&local.year()));
+            .filter(|local| (0..=9999).contains(&local.year()) && offset.whole_hours().unsigned_abs() < 24);
         local.map(Self).ok_or(TimestampError)
     }
 
@@ -111,6 +111,8 @@ mod tests {
             assert_eq!(bad.parse::<Timestamp>(), Err(TimestampError), "{bad:?}");
         }
         assert_eq!(Timestamp::from_unix_ms(i64::MAX, 0), Err(TimestampError));
-        assert_eq!(Timestamp::from_unix_ms(0, i32::MAX), Err(TimestampError));
+        for minutes in [i32::MAX, 24 * 60, -24 * 60] {
+            assert_eq!(Timestamp::from_unix_ms(0, minutes), Err(TimestampError), "{minutes}");
+        }
     }
 }

@@ -51,8 +51,7 @@ pub enum ReplayError {
     },
     /// Later events build on what would be folded again.
     #[error(
-        "later events of {projection} stand on these, the next at position {position}; replay from {from} to the end \
-         (leave out --to)"
+        "later events of {projection} stand on these, the next at position {position}; replay from {from} to the end"
     )]
     Depended {
         /// The projection.
@@ -63,9 +62,7 @@ pub enum ReplayError {
         position: u64,
     },
     /// More than a replay may hold up.
-    #[error(
-        "these are {events} events, and a replay takes at most {MAX_REPLAY_EVENTS}; use `leadlog projections rebuild`"
-    )]
+    #[error("these are {events} events, and a replay takes at most {MAX_REPLAY_EVENTS}; rebuild it")]
     TooMany {
         /// How many.
         events: u64,

@@ -91,7 +91,8 @@ impl Engine {
         let is_lost = is_own && answer.lineage == Lineage::Lost;
         if is_lost {
             self.outbox.void(store);
-            self.line(target).reading.begin_again();
+            // Of the pages that were read at hubs, the cloud's words have fallen too: they are heard again, from what is kept.
+            self.lines.iter_mut().for_each(|line| line.reading.begin_again());
         }
         // Pages after cursors of another store, or of a history that is gone, say nothing about this one.
         let has_pages = !is_lost && flight.store.is_none_or(|asked| asked == store);

@@ -60,7 +60,7 @@ pub enum BuildError {
     /// An event cannot be folded.
     #[error(
         "{projection} cannot fold the event at position {position}: {poison}. Nothing has changed. Update the program, \
-         or pass such events with --park"
+         or let such events be parked"
     )]
     Poisoned {
         /// The projection.
@@ -130,7 +130,7 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    /// Begins a build, or goes on with the one that is there. It must be closed or discarded in the end.
+    /// Begins a build, or goes on with the one that is there. It must be closed in the end.
     pub(crate) async fn open(
         pool: &PgPool,
         projection: &'static Registration,
