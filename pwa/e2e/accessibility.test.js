@@ -84,7 +84,7 @@ test('everything is reached and done with a keyboard alone, in the order of aski
   }
   assert.equal(await page.evaluate(() => document.activeElement?.id), 'consents.all');
   await page.keyboard.press('Space');
-  for (let stop = 0; stop < 8; stop += 1) await page.keyboard.press('Tab');
+  for (let stop = 0; stop < 9; stop += 1) await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement?.textContent?.trim()), 'Zapisz');
   await page.keyboard.press('Enter');
   await page.getByText('Zapisano: Anna N.').waitFor();

@@ -142,6 +142,28 @@ test('the line stays for ten seconds, whatever the next person types, and longer
   await field(page, 'firstName').fill('');
 });
 
+test('a form that is cleared comes back with one tap, until the next person types', async () => {
+  await passTenSeconds();
+  await fill(page, PEOPLE.zofia);
+  await button('Wyczyść').click();
+  await see(page, 'Formularz wyczyszczony');
+  assert.deepEqual([await field(page, 'email').inputValue(), await focused()], ['', 'firstName']);
+  assert.equal(await page.getByLabel('Zaznacz wszystkie zgody').isChecked(), false);
+
+  await button('Przywróć').click();
+  assert.equal(await field(page, 'email').inputValue(), PEOPLE.zofia.email);
+  assert.equal(await page.getByLabel('Zaznacz wszystkie zgody').isChecked(), true);
+
+  await button('Wyczyść').click();
+  await field(page, 'firstName').fill('Kuba');
+  await button('Przywróć').waitFor({ state: 'detached' });
+  await page.reload();
+  await field(page, 'firstName').waitFor();
+  assert.equal(await field(page, 'firstName').inputValue(), 'Kuba');
+  assert.equal(await field(page, 'email').inputValue(), '');
+  await field(page, 'firstName').fill('');
+});
+
 test('when the disk refuses to take a lead back, the line says so and offers it again (invariant 10)', async () => {
   await save(page, PEOPLE.anna);
   await page.evaluate(() => {

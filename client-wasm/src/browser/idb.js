@@ -33,6 +33,11 @@ export function text(record) {
   }
 }
 
+/** A copy of an object with these numbers in it. */
+export function numbered(object, names, ...numbers) {
+  return { ...object, ...Object.fromEntries(names.split(' ').map((name, at) => [name, numbers[at]])) };
+}
+
 /** What comes of this work, unless it takes longer. */
 function within(timeoutMs, work) {
   let timer;
@@ -132,6 +137,26 @@ export class Connection {
     }
   }
 
+  async addNext(places, left, next, json) {
+    const [store, other, key] = places.split(' ');
+    const record = JSON.parse(json);
+    await this.open();
+    const writing = this.begin(`${store} ${other}`, true);
+    const [found] = await Promise.all([
+      writing.ask(other, 'get', key),
+      writing.ask(store, 'add', record),
+      writing.ask(other, 'put', next, key),
+    ]);
+    if (text(found) !== text(left)) {
+      writing.abort();
+      return undefined;
+    }
+    // The browser begins the look back when what is written before it is on the disk.
+    const lookBack = async () => this.begin(store, false).ask(store, 'get', record.key);
+    const [, saved] = await Promise.all([writing.commit(), lookBack()]);
+    return saved;
+  }
+
   /** What fails because the connection is gone, or hangs, is tried on a fresh one the next time. */
   failed(database, error) {
     const text = worded(error);
@@ -174,13 +199,27 @@ class Transaction {
   /** What a request comes to. */
   ask(path, method, ...args) {
     const answer = new Promise((resolve, reject) => {
-      const request = this.place(path)[method](...args);
+      const request = this.started(() => this.place(path)[method](...args));
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
-    // Where the whole transaction has failed, it says why; its requests only say that it has.
-    const reason = (error) => this.failed(this.inner.error ?? error);
-    return within(ANSWER_TIMEOUT_MS, answer).catch(reason);
+    return within(ANSWER_TIMEOUT_MS, answer).catch((error) => this.failed(this.reason(error)));
+  }
+
+  /** A request that cannot even begin ends the transaction, as one that fails does: nothing is half-written. */
+  started(begin) {
+    try {
+      return begin();
+    } catch (error) {
+      this.fault ??= error;
+      this.abort();
+      throw error;
+    }
+  }
+
+  /** Where the whole transaction has failed, it says why; its requests only say that it has. */
+  reason(error) {
+    return this.fault ?? this.inner.error ?? error;
   }
 
   /** Records behind a key, as a JSON array; how many; the key of the last. */
@@ -192,20 +231,30 @@ class Transaction {
 
   /** Puts every record of a JSON array. Nobody waits: if one fails, the transaction aborts, and the commit says so. */
   putAll(store, records) {
-    const place = this.place(store);
-    for (const record of JSON.parse(records)) place.put(record);
+    this.started(() => {
+      const place = this.place(store);
+      for (const record of JSON.parse(records)) place.put(record);
+    });
   }
 
-  /** Resolves when everything is written. */
+  /** Resolves when everything is written. What was asked for is, and nothing more can be. */
   commit() {
+    try {
+      // At once: by itself the browser would wait for the last answer first.
+      this.inner.commit?.();
+    } catch {
+      // It has been aborted, and says why.
+    }
     const written = this.finished.then(({ type }) => {
       // Without an error object the browser itself gave up: the connection is lost.
-      if (type !== 'complete') throw this.inner.error ?? { name: 'AbortError' };
+      if (type !== 'complete') throw this.reason({ name: 'AbortError' });
     });
-    return within(ANSWER_TIMEOUT_MS, written).catch(this.failed);
+    return within(ANSWER_TIMEOUT_MS, written).catch((error) => this.failed(error));
   }
 
   abort() {
+    // What is aborted on purpose says nothing about the connection.
+    this.fault ??= { name: 'GivenUp' };
     try {
       this.inner.abort();
     } catch {

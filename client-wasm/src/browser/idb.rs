@@ -95,6 +95,8 @@ extern "C" {
     fn worded(error: &JsValue) -> String;
     /// A record as JSON; `None` when there is none, or no JSON can say it.
     pub(crate) fn text(record: &JsValue) -> Option<String>;
+    /// A copy of an object with two numbers in it, under these names with a space between them.
+    pub(crate) fn numbered(object: &JsValue, names: &str, one: f64, two: f64) -> JsValue;
 
     #[wasm_bindgen(js_name = Connection)]
     type JsConnection;
@@ -104,6 +106,8 @@ extern "C" {
     fn open(this: &JsConnection) -> Promise;
     #[wasm_bindgen(method, catch)]
     fn begin(this: &JsConnection, stores: &str, is_write: bool) -> Result<JsTransaction, JsValue>;
+    #[wasm_bindgen(method, js_name = addNext)]
+    fn add_next(this: &JsConnection, places: &str, left: &JsValue, next: &JsValue, record: &str) -> Promise;
     #[wasm_bindgen(method)]
     fn forget(this: &JsConnection);
     #[wasm_bindgen(method)]
@@ -157,6 +161,22 @@ impl Connection {
                 },
             }
         }
+    }
+
+    /// Adds a record, JSON with a key of its own, and puts `next` beside it in place of `left`. `places` names the
+    /// store of records, the store of the other value, and its key there, with a space between them. Resolves when
+    /// both are on the disk, to the record as a look back finds it; or to nothing, and nothing is written, when what is
+    /// there is not what was left.
+    ///
+    /// All is asked for at once: what takes time is to wait for one answer after the other.
+    pub(crate) async fn add_next(
+        &self,
+        places: &str,
+        left: &JsValue,
+        next: &JsValue,
+        record: &str,
+    ) -> Result<JsValue, StorageError> {
+        answer(self.0.add_next(places, left, next, record)).await
     }
 
     /// Closes the connection; the next transaction opens it again.

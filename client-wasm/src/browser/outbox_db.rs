@@ -12,12 +12,14 @@
 //! engine names the epoch that it was read under, and is refused under another ([`OutboxDb::put`]). A Save
 //! names none: nothing keeps a person from saving.
 
+use std::cell::RefCell;
+
 use domain::{ClientId, DeviceId};
 use js_sys::{Array, JSON, Math, Reflect};
 use wasm_bindgen::JsValue;
 
 use super::clock;
-use super::idb::{Connection, Mode, StorageError, Transaction, text, within};
+use super::idb::{Connection, Mode, StorageError, Transaction, numbered, text, within};
 use crate::capture::Capture;
 use crate::engine::record::{EntryRecord, RECORD_VERSION, Records};
 use crate::engine::stored;
@@ -43,6 +45,8 @@ const EVERYTHING: &str = "entries marks meta";
 const INSTALLATION: &str = "installation";
 const STORES: &str = "stores";
 const EPOCH: &str = "epoch";
+/// Where an entry goes, and the numbers after it.
+const NEXT_ENTRY: &str = "entries meta installation";
 
 /// Records read at once. Bounds the memory of a read, not of the outbox.
 const MAX_RECORDS_PER_READ: u32 = 500;
@@ -54,6 +58,7 @@ const MAX_RECORDS_PER_RESTORE: usize = 200;
 const SAVE_TIMEOUT_MS: i32 = 8_000;
 
 /// Who this installation is, and how far its numbers have got.
+#[derive(Clone)]
 struct Installation {
     /// The record as it stands on the disk, with whatever a later version of the app has put there.
     record: JsValue,
@@ -76,6 +81,8 @@ pub enum PutError {
 /// The outbox on disk.
 pub struct OutboxDb {
     connection: Connection,
+    /// As this page left it on the disk, with the last Save that it knows of.
+    left: RefCell<Option<Installation>>,
     is_fresh: bool,
 }
 
@@ -85,13 +92,15 @@ impl OutboxDb {
     /// # Errors
     /// When the browser gives no storage.
     pub async fn open(name: &str) -> Result<(Self, DeviceId), StorageError> {
-        let mut db =
-            Self { connection: Connection::new(name, SCHEMA_VERSION, STORES_OF_V1), is_fresh: false };
+        let connection = Connection::new(name, SCHEMA_VERSION, STORES_OF_V1);
+        let mut db = Self { connection, left: RefCell::default(), is_fresh: false };
         let installation = match db.known_or_new().await {
             Err(StorageError::Closed(_)) => db.known_or_new().await?,
             installation => installation?,
         };
-        Ok((db, installation.device_id))
+        let device_id = installation.device_id.clone();
+        *db.left.borrow_mut() = Some(installation);
+        Ok((db, device_id))
     }
 
     /// Writes nothing where nothing is to be written: a full disk must not keep the app from starting.
@@ -105,6 +114,7 @@ impl OutboxDb {
         let transaction = self.connection.begin("entries meta", Mode::Write).await?;
         let installation = installation(&transaction, false).await?;
         self.is_fresh = installation.next_key == 1;
+        let installation = installation.numbered();
         installation.put(&transaction).await?;
         transaction.commit().await?;
         Ok(installation)
@@ -134,28 +144,58 @@ impl OutboxDb {
         capture: &Capture,
         saved_at: i64,
     ) -> Result<EntryRecord, StorageError> {
+        match self.write_next(capture, saved_at).await {
+            // What was left is not what is there, or cannot be known: with a look at it, then.
+            Ok(None) | Err(StorageError::Closed(_)) => {}
+            Err(error) if is_conflict(&error) => {}
+            Ok(Some(saved)) => return Ok(saved),
+            Err(error) => return Err(error),
+        }
         let saved = match self.write(capture, saved_at, false).await {
             // The browser has closed the connection under us: once more on a fresh one. If the first
             // attempt did reach the disk, the second finds it.
             Err(StorageError::Closed(_)) => self.write(capture, saved_at, false).await?,
             // A number was used already, whoever did it.
-            Err(StorageError::Refused(text)) if text.starts_with("ConstraintError") => {
-                self.write(capture, saved_at, true).await?
-            }
+            Err(error) if is_conflict(&error) => self.write(capture, saved_at, true).await?,
             written => written?,
         };
-        let found = match self.read_entry(saved.key).await {
-            Err(StorageError::Closed(_)) => self.read_entry(saved.key).await?,
+        match self.look_back(&saved).await {
+            Err(StorageError::Closed(_)) => self.look_back(&saved).await?,
             found => found?,
-        };
-        if found.as_ref() == Some(&saved) { Ok(saved) } else { Err(StorageError::NotReadBack(saved.key)) }
+        }
+        Ok(saved)
     }
 
-    async fn read_entry(&self, key: u64) -> Result<Option<EntryRecord>, StorageError> {
+    async fn look_back(&self, saved: &EntryRecord) -> Result<(), StorageError> {
         let transaction = self.connection.begin(ENTRIES, Mode::Read).await?;
-        Ok(read_entry(&transaction.get(ENTRIES, &number(key)).await?))
+        confirm(saved, &transaction.get(ENTRIES, &number(saved.key)).await?)
     }
 
+    /// The Save of nearly every lead, where nothing has to be looked up: its numbers follow those that this page
+    /// used last. `None` when the numbers on the disk are not as this page left them; then nothing was written.
+    async fn write_next(
+        &self,
+        capture: &Capture,
+        saved_at: i64,
+    ) -> Result<Option<EntryRecord>, StorageError> {
+        let Some(left) = self.left.take() else { return Ok(None) };
+        let record = left.next_entry(capture, saved_at);
+        let next = left.after(&record);
+        // Whoever saves meanwhile comes after this one, and finds out if it fails.
+        *self.left.borrow_mut() = Some(next.clone());
+        let json = stored::write_entry(&record);
+        let found = self.connection.add_next(NEXT_ENTRY, &left.record, &next.record, &json).await;
+        let is_written = found.as_ref().is_ok_and(|found| !found.is_undefined());
+        if !is_written {
+            self.left.take();
+            return found.map(|_| None);
+        }
+        confirm(&record, &found?)?;
+        Ok(Some(record))
+    }
+
+    /// The Save of a lead that may be there already, by an earlier try or by another tab, and of the first after this
+    /// page was opened.
     async fn write(
         &self,
         capture: &Capture,
@@ -179,25 +219,13 @@ impl OutboxDb {
             // Another tab has changed the same lead meanwhile. Both are kept; this one is later.
             capture = capture.with_next_version();
         }
-        let mut installation = installation(&transaction, begins_anew).await?;
-        let device_seq = installation.next_device_seq;
-        let entry = capture.to_text(&installation.device_id, device_seq);
-        let record = EntryRecord {
-            v: RECORD_VERSION,
-            key: installation.next_key,
-            device_id: installation.device_id.clone(),
-            device_seq,
-            client_id: capture.client_id(),
-            version: capture.version(),
-            saved_at,
-            entry,
-            removed: None,
-        };
+        let installation = installation(&transaction, begins_anew).await?;
+        let record = installation.next_entry(&capture, saved_at);
         add_entry(&transaction, &record).await?;
-        installation.next_device_seq = device_seq + 1;
-        installation.next_key += 1;
-        installation.put(&transaction).await?;
+        let next = installation.after(&record);
+        next.put(&transaction).await?;
         transaction.commit().await?;
+        *self.left.borrow_mut() = Some(next);
         Ok(record)
     }
 
@@ -245,7 +273,7 @@ impl OutboxDb {
             }
             added.push(record);
         }
-        installation.put(&transaction).await?;
+        installation.numbered().put(&transaction).await?;
         transaction.commit().await
     }
 
@@ -279,7 +307,7 @@ impl OutboxDb {
     /// When the disk refuses; the text before stays.
     pub async fn put_setting(&self, name: &str, value: &str) -> Result<(), StorageError> {
         let transaction = self.connection.begin(META, Mode::Write).await?;
-        put_meta(&transaction, &setting_key(name), value.into()).await?;
+        put_meta(&transaction, &setting_key(name), &value.into()).await?;
         transaction.commit().await
     }
 
@@ -298,7 +326,7 @@ impl OutboxDb {
         let marks: Vec<String> = records.marks.iter().map(stored::write_mark).collect();
         transaction.put_all(MARKS, &writer::array(&marks))?;
         if let Some(stores) = &records.stores {
-            put_meta(&transaction, STORES, object(&stored::write_stores(stores))?).await?;
+            put_meta(&transaction, STORES, &object(&stored::write_stores(stores))?).await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -361,7 +389,7 @@ impl OutboxDb {
         records.stores = get_meta(&transaction, STORES).await?.and_then(|json| stored::stores(&json));
         if takes_over {
             epoch += 1;
-            put_meta(&transaction, EPOCH, number(epoch)).await?;
+            put_meta(&transaction, EPOCH, &number(epoch)).await?;
             transaction.commit().await?;
         }
         Ok((records, epoch))
@@ -383,9 +411,9 @@ async fn installation(transaction: &Transaction, begins_anew: bool) -> Result<In
     let device_id = clock::new_device_id().map_err(|error| StorageError::from_js(&error))?;
     if found.is_undefined() {
         // A tab that knows a database of this name which is gone must not take this one for it.
-        put_meta(transaction, EPOCH, number((Math::random() * 1e12) as u64)).await?;
+        put_meta(transaction, EPOCH, &number((Math::random() * 1e12) as u64)).await?;
     } else {
-        put_meta(transaction, &[INSTALLATION, "/", device_id.as_str()].concat(), found).await?;
+        put_meta(transaction, &[INSTALLATION, "/", device_id.as_str()].concat(), &found).await?;
     }
     let next_key = last_key(transaction).await? + 1;
     let mut it = Fields::new();
@@ -417,13 +445,45 @@ impl Installation {
         })
     }
 
-    async fn put(&self, transaction: &Transaction) -> Result<(), StorageError> {
-        for (name, value) in [("nextDeviceSeq", self.next_device_seq), ("nextKey", self.next_key)] {
-            Reflect::set(&self.record, &name.into(), &number(value))
-                .map_err(|error| StorageError::from_js(&error))?;
+    /// What is captured, under its next numbers.
+    fn next_entry(&self, capture: &Capture, saved_at: i64) -> EntryRecord {
+        EntryRecord {
+            v: RECORD_VERSION,
+            key: self.next_key,
+            device_id: self.device_id.clone(),
+            device_seq: self.next_device_seq,
+            client_id: capture.client_id(),
+            version: capture.version(),
+            saved_at,
+            entry: capture.to_text(&self.device_id, self.next_device_seq),
+            removed: None,
         }
-        put_meta(transaction, INSTALLATION, self.record.clone()).await
     }
+
+    /// After the numbers of this entry.
+    fn after(&self, entry: &EntryRecord) -> Self {
+        Self { next_device_seq: entry.device_seq + 1, next_key: entry.key + 1, ..self.clone() }.numbered()
+    }
+
+    /// With its numbers in a record of its own. Numbers stay far below 2^53.
+    fn numbered(mut self) -> Self {
+        let (seq, key) = (self.next_device_seq as f64, self.next_key as f64);
+        self.record = numbered(&self.record, "nextDeviceSeq nextKey", seq, key);
+        self
+    }
+
+    async fn put(&self, transaction: &Transaction) -> Result<(), StorageError> {
+        put_meta(transaction, INSTALLATION, &self.record).await
+    }
+}
+
+/// A number, or the version of a lead, is there already.
+fn is_conflict(error: &StorageError) -> bool {
+    matches!(error, StorageError::Refused(text) if text.starts_with("ConstraintError"))
+}
+
+fn confirm(saved: &EntryRecord, found: &JsValue) -> Result<(), StorageError> {
+    if read_entry(found).as_ref() == Some(saved) { Ok(()) } else { Err(StorageError::NotReadBack(saved.key)) }
 }
 
 /// A value of the store of single values, as JSON.
@@ -431,8 +491,8 @@ async fn get_meta(transaction: &Transaction, name: &str) -> Result<Option<String
     Ok(text(&transaction.get(META, &name.into()).await?))
 }
 
-async fn put_meta(transaction: &Transaction, name: &str, value: JsValue) -> Result<(), StorageError> {
-    transaction.ask(META, "put", &value, &name.into()).await.map(drop)
+async fn put_meta(transaction: &Transaction, name: &str, value: &JsValue) -> Result<(), StorageError> {
+    transaction.ask(META, "put", value, &name.into()).await.map(drop)
 }
 
 async fn add_entry(transaction: &Transaction, record: &EntryRecord) -> Result<(), StorageError> {

@@ -22,6 +22,7 @@ use super::record::{Answer, EntryRecord, Mark, RECORD_VERSION, Removed, Stores};
 use super::status::EntryStatus;
 use super::tally::{LeadStanding, Tally};
 use super::unwritten::Changes;
+use crate::capture::is_taken_back;
 use crate::json::Object;
 
 /// The outbox.
@@ -287,8 +288,11 @@ impl Outbox {
     /// How a lead stands, over its versions. A refused version that has a later one is superseded.
     pub(super) fn standing(&self, client_id: ClientId) -> Option<LeadStanding> {
         let versions = self.by_lead.versions(client_id);
-        let (first, last) = (self.record(versions.first()?.key)?, versions.last()?.version);
-        let mut lead = LeadStanding { saved_at: first.saved_at, ..LeadStanding::default() };
+        let (first, newest) = (self.record(versions.first()?.key)?, versions.last()?);
+        let last = newest.version;
+        // Never read of a first version, as most are: reading takes longer than all of the rest.
+        let is_taken_back = last > 1 && self.record(newest.key).is_some_and(|it| is_taken_back(&it.entry));
+        let mut lead = LeadStanding { saved_at: first.saved_at, is_taken_back, ..LeadStanding::default() };
         let is_over = self.is_over(client_id);
         for item in versions.iter().filter_map(|version| self.get(version.key)) {
             let stands = match item.record.removed {

@@ -9,12 +9,20 @@ use super::status::Places;
 pub(super) struct LeadStanding {
     /// When its first version was saved, in milliseconds since 1970.
     pub(super) saved_at: i64,
+    /// Its newest version takes it back.
+    pub(super) is_taken_back: bool,
     /// When the oldest version that waits was saved.
     pub(super) waiting_since: Option<i64>,
     /// The newest version was refused.
     pub(super) is_failed: bool,
     /// Where the version stands that has got least far. `None` when the person was erased.
     pub(super) place: Option<Place>,
+}
+
+impl LeadStanding {
+    fn is_of_the_day(&self, day_start_ms: i64) -> bool {
+        self.saved_at >= day_start_ms && !self.is_taken_back
+    }
 }
 
 /// The sum over leads.
@@ -33,7 +41,7 @@ impl Tally {
     pub(super) fn add(&mut self, lead: &LeadStanding, day_start_ms: i64) {
         *self.at(lead) += usize::from(lead.place.is_some());
         self.failed += usize::from(lead.is_failed);
-        self.saved_today += usize::from(lead.saved_at >= day_start_ms);
+        self.saved_today += usize::from(lead.is_of_the_day(day_start_ms));
         if let Some(since) = lead.waiting_since {
             self.waiting += 1;
             self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));
@@ -44,7 +52,7 @@ impl Tally {
     pub(super) fn subtract(&mut self, lead: &LeadStanding, day_start_ms: i64) {
         *self.at(lead) -= usize::from(lead.place.is_some());
         self.failed -= usize::from(lead.is_failed);
-        self.saved_today -= usize::from(lead.saved_at >= day_start_ms);
+        self.saved_today -= usize::from(lead.is_of_the_day(day_start_ms));
         if lead.waiting_since.is_some() {
             self.waiting -= 1;
             self.is_stale |= lead.waiting_since == self.oldest;

@@ -108,6 +108,19 @@ fn the_status_counts_today_and_names_the_oldest_that_waits() {
     );
 }
 
+/// CAP-6: nobody counts who was taken back.
+#[test]
+fn a_lead_that_was_taken_back_is_not_of_the_day_until_it_is_brought_back() {
+    let (mut device, _) = at_rest();
+    device.tell(Input::WentOffline);
+    device.save();
+    let lead = device.save();
+    let void = device.take_back(lead.client_id);
+    assert_eq!((device.status().saved_today, device.status().waiting), (1, 2));
+    device.correct(void.client_id, "");
+    assert_eq!(device.status().saved_today, 2);
+}
+
 /// AUT-2: a session that ends changes a word on the screen, and nothing else.
 #[test]
 fn a_session_that_has_ended_blocks_nothing() {

@@ -150,11 +150,29 @@ impl Device {
         self.save_version(lead, newest.version + 1, bad_at)
     }
 
+    /// The next version of a lead, which takes it back.
+    pub(crate) fn take_back(&mut self, client_id: ClientId) -> EntryRecord {
+        let version = self.engine.newest_version(client_id).expect("a lead").version + 1;
+        self.save_text(client_id, version, |version, device_id, device_seq| {
+            text(client_id, version, device_id, device_seq, "").replace("corrected", "voided")
+        })
+    }
+
     fn save_version(&mut self, lead: u64, version: u32, bad_at: &str) -> EntryRecord {
-        let (client_id, saved_at) = (lead_id(lead), i64::try_from(self.disk.next_key()).unwrap());
-        let record = self.disk.save(client_id, version, saved_at, |version, device_id, device_seq| {
+        let client_id = lead_id(lead);
+        self.save_text(client_id, version, |version, device_id, device_seq| {
             text(client_id, version, device_id, device_seq, bad_at)
-        });
+        })
+    }
+
+    fn save_text(
+        &mut self,
+        client_id: ClientId,
+        version: u32,
+        text: impl Fn(u32, &DeviceId, u64) -> String,
+    ) -> EntryRecord {
+        let saved_at = i64::try_from(self.disk.next_key()).unwrap();
+        let record = self.disk.save(client_id, version, saved_at, text);
         self.tell(Input::Saved(record.clone()));
         record
     }

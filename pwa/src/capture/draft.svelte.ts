@@ -17,7 +17,7 @@ const FIELDS: readonly FieldId[] = ['firstName', 'lastName', 'email', 'phone'];
 type Phase = 'editing' | 'saving' | 'slow' | 'saved';
 
 /** The lead of the last tap on "Zapisz", as long as it is one tap away. */
-interface Last {
+interface LastLead {
   readonly clientId: string;
   readonly form: Form;
   readonly isTakenBack?: boolean;
@@ -44,7 +44,9 @@ export class Draft {
   campaign = $state.raw<Campaign>() as Campaign;
   /** The saved lead that is in the form to be fixed. */
   fixing = $state.raw<SavedLead | null>(null);
-  last = $state.raw<Last | null>(null);
+  last = $state.raw<LastLead | null>(null);
+  /** What the person has cleared, as long as it is one tap away. */
+  cleared = $state.raw<Typed | null>(null);
   /** Whether a store already holds the e-mail that is in the form. */
   isEmailKnown = $state(false);
   /** Counts the people at this iPad: what one of them opened is closed again for the next. */
@@ -170,10 +172,28 @@ export class Draft {
   }
 
   /** Another person holds the iPad: nothing of the one before is left to be seen. */
-  clear(): void {
+  handOver(): void {
     this.#aside = undefined;
     this.endFix();
     this.#tell(null);
+  }
+
+  /** Throws away what is typed, and keeps it at hand for whoever did not mean to. */
+  clear(): void {
+    if (this.isBusy || this.fixing) return;
+    const typed = this.#typed();
+    this.endFix();
+    this.#tell(null);
+    this.cleared = typed;
+  }
+
+  /** Brings back what was cleared. */
+  bringBack(): void {
+    const { cleared } = this;
+    if (!cleared || !this.isEmpty) return;
+    this.#show(this.#asSeen(cleared));
+    this.#tell(null);
+    this.#keep();
   }
 
   /** Takes the last lead back, or brings it back. */
@@ -194,11 +214,12 @@ export class Draft {
   /** The line stays while someone is about to use it, and begins its time anew afterwards. */
   holdLine(isHeld: boolean): void {
     clearTimeout(this.#lineTimer);
-    if (!isHeld) this.#lineTimer = setTimeout(() => (this.last = null), SAVED_LINE_MS);
+    if (!isHeld) this.#lineTimer = setTimeout(() => (this.last = this.cleared = null), SAVED_LINE_MS);
   }
 
-  #tell(last: Last | null): void {
+  #tell(last: LastLead | null): void {
     this.last = last;
+    this.cleared = null;
     this.holdLine(false);
   }
 
@@ -220,6 +241,7 @@ export class Draft {
   /** While someone types, an error can only go away. */
   #changed(...fields: string[]): void {
     this.#endSavedLabel();
+    this.cleared = null;
     this.#keep();
     if (this.isEmpty) this.#takeCampaign();
     if (this.errors.length === 0) return;
@@ -251,16 +273,13 @@ export class Draft {
   /** Takes over what another page left, unless someone types here already. */
   #resume(text: HalfTyped): boolean {
     if (!this.isEmpty) return false;
-    // Consents are given to the words that were on the screen.
-    const seen = (typed: Typed): Typed =>
-      typed.campaignVersion === this.campaign.version ? typed : { ...typed, consents: [] };
     try {
       const lead = text.clientId ? this.device.lead(text.clientId) : null;
       const typed = text.clientId && !lead ? text.aside : text;
       if (typed && !this.#isSaved(text)) {
-        this.#show(seen(typed));
+        this.#show(this.#asSeen(typed));
         this.fixing = lead;
-        this.#aside = lead && text.aside ? seen(text.aside) : undefined;
+        this.#aside = lead && text.aside ? this.#asSeen(text.aside) : undefined;
       }
     } catch {
       // Written by another version of the app.
@@ -268,6 +287,11 @@ export class Draft {
     }
     this.#keep();
     return true;
+  }
+
+  /** Consents are given to the words that were on the screen. */
+  #asSeen(typed: Typed): Typed {
+    return typed.campaignVersion === this.campaign.version ? typed : { ...typed, consents: [] };
   }
 
   /** The page may have gone after the lead was on the disk, and before its text was removed. */
