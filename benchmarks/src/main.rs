@@ -3,14 +3,18 @@
 //! One subcommand per benchmark. `docs/performance.md` says how each measures, and what it has shown.
 
 mod connection;
+mod database;
 mod device;
+mod figures;
 mod intake;
 mod leads;
+mod load;
 mod machine;
 mod pgbench;
-mod processes;
+mod program;
 mod statistics;
 mod store;
+mod usage;
 
 use std::process::ExitCode;
 

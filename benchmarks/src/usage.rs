@@ -14,6 +14,11 @@ pub(crate) fn cpu_of(pid: u32) -> Result<Duration> {
     Ok(ticks(Times::read(pid)?.own))
 }
 
+/// CPU time of all commands that this program has run and waited for, to the end of each.
+pub(crate) fn cpu_of_ended_commands() -> Result<Duration> {
+    Ok(ticks(Times::read(std::process::id())?.reaped))
+}
+
 /// CPU time of PostgreSQL: the postmaster, its children, and those that have ended.
 pub(crate) fn cpu_of_postgres(postmaster: u32) -> Result<Duration> {
     for _ in 0..MAX_READINGS {
@@ -54,20 +59,28 @@ impl Memory {
         let peak = kib("VmHWM").with_context(|| format!("{path} has no VmHWM"))?;
         Ok(Self { resident: resident * 1024, peak: peak * 1024 })
     }
+
+    /// Makes what is resident now the most that ever was.
+    pub(crate) fn forget_peak(pid: u32) -> Result<()> {
+        let path = format!("/proc/{pid}/clear_refs");
+        // See proc(5): 5 resets the peak.
+        fs::write(&path, "5").with_context(|| format!("cannot reset the peak of memory through {path}"))
+    }
 }
 
 /// CPU time of all that a benchmark looks at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CpuTimes {
+    /// Of all servers together.
     pub(crate) server: Duration,
     pub(crate) postgres: Duration,
     pub(crate) load: Duration,
 }
 
 impl CpuTimes {
-    pub(crate) fn now(server: u32, postmaster: u32) -> Result<Self> {
+    pub(crate) fn now(servers: impl IntoIterator<Item = u32>, postmaster: u32) -> Result<Self> {
         Ok(Self {
-            server: cpu_of(server)?,
+            server: servers.into_iter().map(cpu_of).sum::<Result<Duration>>()?,
             postgres: cpu_of_postgres(postmaster)?,
             load: cpu_of(std::process::id())?,
         })
