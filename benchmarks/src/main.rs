@@ -6,12 +6,15 @@ mod connection;
 mod database;
 mod device;
 mod figures;
+mod fill;
 mod intake;
 mod leads;
 mod load;
 mod machine;
+mod markdown;
 mod pgbench;
 mod program;
+mod projections;
 mod statistics;
 mod store;
 mod usage;
@@ -31,6 +34,8 @@ struct Cli {
 enum Benchmark {
     /// Leads over HTTP into the log, beside pgbench inserting the same bytes
     Intake(intake::Options),
+    /// Leads and contacts made from the whole log, beside pure SQL that makes the same rows
+    Projections(projections::Options),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +57,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         tokio::select! {
             done = async { match &cli.benchmark {
                 Benchmark::Intake(options) => intake::run(options).await,
+                Benchmark::Projections(options) => projections::run(options).await,
             } } => done,
             _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         }
