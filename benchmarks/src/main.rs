@@ -5,6 +5,8 @@
 mod connection;
 mod database;
 mod device;
+mod download;
+mod export;
 mod figures;
 mod fill;
 mod intake;
@@ -34,6 +36,8 @@ struct Cli {
 enum Benchmark {
     /// Leads over HTTP into the log, beside pgbench inserting the same bytes
     Intake(intake::Options),
+    /// Downloads of all leads and contacts, beside `COPY` of the same columns
+    Export(export::Options),
     /// Leads and contacts made from the whole log, beside pure SQL that makes the same rows
     Projections(projections::Options),
 }
@@ -57,6 +61,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         tokio::select! {
             done = async { match &cli.benchmark {
                 Benchmark::Intake(options) => intake::run(options).await,
+                Benchmark::Export(options) => export::run(options).await,
                 Benchmark::Projections(options) => projections::run(options).await,
             } } => done,
             _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),

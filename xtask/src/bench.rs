@@ -10,8 +10,9 @@ use crate::workspace::Workspace;
 use crate::{pwa, server, setup, wasm};
 
 /// Each benchmark, and what it measures. All but `client` are subcommands of the crate `benchmarks`.
-const BENCHMARKS: [(&str, &str); 3] = [
+const BENCHMARKS: [(&str, &str); 4] = [
     ("client", "Save, first load and start of the app, in a browser"),
+    ("export", "downloads of all leads and contacts, beside COPY"),
     ("intake", "leads over HTTP into the log, beside pgbench"),
     ("projections", "leads and contacts made from the whole log, beside pure SQL"),
 ];
