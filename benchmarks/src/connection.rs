@@ -29,6 +29,11 @@ impl Connection {
         Ok(Self { stream, server, outgoing: Vec::new(), incoming: Vec::new() })
     }
 
+    /// Whom it reaches.
+    pub(crate) const fn server(&self) -> SocketAddr {
+        self.server
+    }
+
     /// Sends JSON, given in parts, and returns the body of the answer, which must be 200.
     pub(crate) async fn post(&mut self, path: &str, parts: &[&[u8]]) -> Result<&[u8]> {
         let length: usize = parts.iter().map(|part| part.len()).sum();

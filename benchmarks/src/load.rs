@@ -13,6 +13,9 @@ use crate::store::Store;
 /// How often a warm-up sends a batch: connections open, statements get prepared.
 pub(crate) const WARM_UP_BATCHES: usize = 1;
 
+/// Few, so that many requests meet.
+const RACE_BATCH_ENTRIES: usize = 10;
+
 /// What the store must say about everything that is sent.
 #[derive(Clone, Copy)]
 pub(crate) enum Expect {
@@ -115,6 +118,31 @@ impl Load {
         let (devices, sent) = send_all(devices, limit).await?;
         self.confirm(expect, &sent)?;
         Ok((devices, sent))
+    }
+
+    /// Each of these devices sends all it has over two connections at once, to two servers where there are as many. One
+    /// of both must be told that a lead is new, and the other that it is known.
+    pub(crate) async fn race(&mut self, count: usize, leads: usize, servers: &[SocketAddr]) -> Result<()> {
+        let names: Vec<String> = (1..=count).map(|number| format!("ipad-race-{number:04}")).collect();
+        let captured = self.leads.captured_by(&names, leads.div_ceil(count))?;
+        let mut devices = Vec::with_capacity(2 * count);
+        for ((name, captured), server) in names.iter().zip(&captured).zip(servers.iter().cycle()) {
+            let batches = || Batch::all(captured, RACE_BATCH_ENTRIES);
+            let first = Device::connect(name, *server, batches(), self.shows_receipts).await?;
+            let mut second = Device::connect(name, *server, batches(), self.shows_receipts).await?;
+            second.turn_to_next(servers).await?;
+            devices.extend([first, second]);
+        }
+        let (_, sent) = send_all(devices, usize::MAX).await?;
+        let raced: usize = captured.iter().map(Vec::len).sum();
+        let expected = Verdicts { created: raced, duplicate: raced, other: 0 };
+        ensure!(
+            sent.verdicts == expected,
+            "{raced} leads were sent twice at once, and got {:?}",
+            sent.verdicts
+        );
+        self.created += raced;
+        Ok(())
     }
 
     fn confirm(&mut self, expect: Expect, sent: &Sent) -> Result<()> {

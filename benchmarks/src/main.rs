@@ -15,6 +15,7 @@ mod load;
 mod machine;
 mod markdown;
 mod pgbench;
+mod processes;
 mod program;
 mod projections;
 mod statistics;
@@ -38,6 +39,8 @@ enum Benchmark {
     Intake(intake::Options),
     /// Downloads of all leads and contacts, beside `COPY` of the same columns
     Export(export::Options),
+    /// One, two and four servers over one database
+    Processes(processes::Options),
     /// Leads and contacts made from the whole log, beside pure SQL that makes the same rows
     Projections(projections::Options),
 }
@@ -62,6 +65,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             done = async { match &cli.benchmark {
                 Benchmark::Intake(options) => intake::run(options).await,
                 Benchmark::Export(options) => export::run(options).await,
+                Benchmark::Processes(options) => processes::run(options).await,
                 Benchmark::Projections(options) => projections::run(options).await,
             } } => done,
             _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
