@@ -28,7 +28,7 @@ const LEAD_INTERVAL_MS: u64 = 40;
 const FIRST_CAPTURE_AGE_MS: u64 = 30 * 24 * 3_600 * 1_000;
 
 /// The same people in every run.
-const SEED: u64 = 0x1ead_1ead;
+const SEED: u64 = 0x1ead_1ead_1ead_1ead;
 
 /// The campaign of all leads.
 pub(crate) const CAMPAIGN: &str = "shootout-2026";
@@ -48,8 +48,10 @@ impl LeadMaker {
     /// E-mail addresses begin with `mailbox`, by which the leads of two makers differ.
     pub(crate) fn new(mailbox: &'static str) -> Result<Self> {
         let now_ms = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+        // Two makers must not draw the same ids.
+        let seed = mailbox.bytes().fold(SEED, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
         Ok(Self {
-            random: fastrand::Rng::with_seed(SEED),
+            random: fastrand::Rng::with_seed(seed),
             mailbox,
             first_capture_ms: now_ms.saturating_sub(FIRST_CAPTURE_AGE_MS),
             made: 0,

@@ -9,6 +9,7 @@ mod download;
 mod export;
 mod figures;
 mod fill;
+mod growth;
 mod intake;
 mod leads;
 mod load;
@@ -37,6 +38,8 @@ struct Cli {
 enum Benchmark {
     /// Leads over HTTP into the log, beside pgbench inserting the same bytes
     Intake(intake::Options),
+    /// What the size of the store does to intake, e-mail checks, projections and exports
+    Growth(growth::Options),
     /// Downloads of all leads and contacts, beside `COPY` of the same columns
     Export(export::Options),
     /// One, two and four servers over one database
@@ -65,6 +68,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             done = async { match &cli.benchmark {
                 Benchmark::Intake(options) => intake::run(options).await,
                 Benchmark::Export(options) => export::run(options).await,
+                Benchmark::Growth(options) => growth::run(options).await,
                 Benchmark::Processes(options) => processes::run(options).await,
                 Benchmark::Projections(options) => projections::run(options).await,
             } } => done,

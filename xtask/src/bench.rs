@@ -10,9 +10,10 @@ use crate::workspace::Workspace;
 use crate::{pwa, server, setup, wasm};
 
 /// Each benchmark, and what it measures. All but `client` are subcommands of the crate `benchmarks`.
-const BENCHMARKS: [(&str, &str); 5] = [
+const BENCHMARKS: [(&str, &str); 6] = [
     ("client", "Save, first load and start of the app, in a browser"),
     ("export", "downloads of all leads and contacts, beside COPY"),
+    ("growth", "what the size of the store does to each step"),
     ("intake", "leads over HTTP into the log, beside pgbench"),
     ("processes", "one, two and four servers over one database"),
     ("projections", "leads and contacts made from the whole log, beside pure SQL"),

@@ -21,6 +21,8 @@ pub(super) struct Report {
     rounds: Vec<Round>,
 }
 
+type FiguresOf = fn(&Together) -> Figures;
+
 impl Report {
     pub(super) fn new(machine: Machine, leads: usize, rounds: &[Round]) -> Self {
         let median =
@@ -45,7 +47,7 @@ impl fmt::Display for Report {
             "rate / one process",
             "CPU / one process",
         ]);
-        let loads: [(&str, fn(&Together) -> Figures); 4] = [
+        let loads: [(&str, FiguresOf); 4] = [
             ("batches of 50, 20 devices", |it| it.batches),
             ("the same re-sent, each to another process", |it| it.resent),
             ("single, 20 in flight", |it| it.singles_20),

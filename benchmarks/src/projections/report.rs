@@ -24,6 +24,8 @@ pub(super) struct Report {
     rounds: Vec<Round>,
 }
 
+type FiguresOf = fn(&Round) -> Figures;
+
 impl Report {
     pub(super) fn new(machine: Machine, filled: Filled, filling_seconds: f64, rounds: &[Round]) -> Self {
         Self {
@@ -59,7 +61,7 @@ impl fmt::Display for Report {
             "time / pure SQL",
             "CPU / pure SQL",
         ]);
-        let ways: [(&str, fn(&Round) -> Figures); 4] = [
+        let ways: [(&str, FiguresOf); 4] = [
             ("pure SQL: leads and contacts", |it| it.pure_sql),
             ("the server catches up from nothing: all projections", |it| it.catch_up),
             ("`leadlog projections rebuild leads`", |it| it.rebuild),
