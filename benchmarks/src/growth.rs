@@ -30,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [10_000, 1_000_000])]
     sizes: Vec<u64>,
 
-    /// Measure with 10,000,000 leads, too: this takes about an hour, and 40 GB of disk
+    /// Measure with 10,000,000 leads, too: half an hour more at least, and about 40 GB of disk
     #[arg(long)]
     full: bool,
 
