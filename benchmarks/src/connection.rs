@@ -1,8 +1,8 @@
 //! One HTTP/1.1 connection that is kept alive, as lean as a client can be.
 //!
 //! Load and server share the machine, so every microsecond of a full client would be taken from what is
-//! measured. What this leaves out (redirects, chunked answers, pipelining), the route that it drives does
-//! not use, and anything unexpected is an error.
+//! measured. What this leaves out (redirects, pipelining, and chunked answers, for which see [`crate::download`]),
+//! the routes that it drives do not use, and anything unexpected is an error.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -29,6 +29,11 @@ impl Connection {
         Ok(Self { stream, server, outgoing: Vec::new(), incoming: Vec::new() })
     }
 
+    /// Whom it reaches.
+    pub(crate) const fn server(&self) -> SocketAddr {
+        self.server
+    }
+
     /// Sends JSON, given in parts, and returns the body of the answer, which must be 200.
     pub(crate) async fn post(&mut self, path: &str, parts: &[&[u8]]) -> Result<&[u8]> {
         let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -45,6 +50,14 @@ impl Connection {
         self.answer().await
     }
 
+    /// Asks for a path and returns the body of the answer, which must be 200.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<&[u8]> {
+        self.outgoing.clear();
+        write!(self.outgoing, "GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.server)?;
+        self.stream.write_all(&self.outgoing).await.context("the server closed the connection")?;
+        self.answer().await
+    }
+
     async fn answer(&mut self) -> Result<&[u8]> {
         self.incoming.clear();
         let head = loop {
@@ -53,7 +66,7 @@ impl Connection {
                 break head;
             }
         };
-        let end = head.bytes + head.content_length;
+        let end = head.bytes + head.content_length.context("the answer has no content-length")?;
         while self.incoming.len() < end {
             self.receive().await?;
         }
@@ -73,24 +86,34 @@ impl Connection {
 }
 
 /// The part of an answer before its body.
-struct Head {
-    bytes: usize,
-    status: u16,
-    content_length: usize,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Its length.
+    pub(crate) bytes: usize,
+    pub(crate) status: u16,
+    pub(crate) content_length: Option<usize>,
+    pub(crate) is_chunked: bool,
+    /// Of an export: how many rows it has.
+    pub(crate) rows: Option<u64>,
 }
 
 impl Head {
-    fn parse(bytes: &[u8]) -> Result<Option<Self>> {
+    /// `None` when it is not whole yet.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(length) = response.parse(bytes)? else { return Ok(None) };
-        let content_length = response
-            .headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-            .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
-            .context("the answer has no content-length")?;
-        Ok(Some(Self { bytes: length, status: response.code.unwrap_or_default(), content_length }))
+        let text = |name: &str| {
+            let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+            std::str::from_utf8(header.value).ok()
+        };
+        Ok(Some(Self {
+            bytes: length,
+            status: response.code.unwrap_or_default(),
+            content_length: text("content-length").and_then(|text| text.parse().ok()),
+            is_chunked: text("transfer-encoding").is_some_and(|text| text.eq_ignore_ascii_case("chunked")),
+            rows: text("leadlog-rows").and_then(|text| text.parse().ok()),
+        }))
     }
 }
 
@@ -103,7 +126,10 @@ mod tests {
         let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 12\r\n\r\nhello";
         assert!(Head::parse(&answer[..40]).unwrap().is_none());
         let head = Head::parse(answer).unwrap().unwrap();
-        assert_eq!((head.status, head.content_length, &answer[head.bytes..]), (503, 12, &b"hello"[..]));
-        assert!(Head::parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
+        assert_eq!((head.status, head.content_length, &answer[head.bytes..]), (503, Some(12), &b"hello"[..]));
+        let chunked =
+            Head::parse(b"HTTP/1.1 200 OK\r\nleadlog-rows: 7\r\ntransfer-encoding: chunked\r\n\r\n");
+        let chunked = chunked.unwrap().unwrap();
+        assert_eq!((chunked.content_length, chunked.is_chunked, chunked.rows), (None, true, Some(7)));
     }
 }

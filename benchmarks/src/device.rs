@@ -114,6 +114,15 @@ impl Device {
         self.next = 0;
     }
 
+    /// Turns to the server behind its own in this list, as behind a load balancer.
+    pub(crate) async fn turn_to_next(&mut self, servers: &[SocketAddr]) -> Result<()> {
+        let own = self.connection.server();
+        let mut behind = servers.iter().cycle().skip_while(|server| **server != own).skip(1);
+        let next = behind.next().context("it is connected to a server of the list")?;
+        self.connection = Connection::open(*next).await?;
+        Ok(())
+    }
+
     /// Sends up to `limit` batches, one after the other, each when the one before was answered.
     async fn send(&mut self, limit: usize, sent: &mut Sent) -> Result<()> {
         let end = self.batches.len().min(self.next.saturating_add(limit));

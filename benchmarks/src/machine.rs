@@ -1,5 +1,6 @@
 //! What the figures were measured on.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::database::Database;
 use crate::statistics::percentile_ms;
 
 /// PostgreSQL writes its log in pages of this size.
@@ -31,8 +33,10 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Looks at the machine, and at the disk that holds `folder`.
-    pub(crate) fn look(folder: &Path, postgresql: String) -> Result<Self> {
+    /// Looks at the machine, and at the disk that holds the database.
+    pub(crate) async fn look(database: &mut Database) -> Result<Self> {
+        let postgresql = database.version().await?;
+        let folder = database.folder();
         let mut flushes = flushes(folder).with_context(|| format!("cannot write in {}", folder.display()))?;
         flushes.sort_unstable();
         let kernel = rustix::system::uname();
@@ -53,6 +57,18 @@ impl Machine {
             flush_p50_ms: percentile_ms(&flushes, 50),
             flush_p99_ms: percentile_ms(&flushes, 99),
         })
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cpu, cores, memory_mib, kernel, postgresql, load_before, flush_p50_ms, flush_p99_ms } =
+            self;
+        writeln!(f, "{cores} x {cpu}, {memory_mib} MiB, {kernel}, PostgreSQL {postgresql}")?;
+        write!(
+            f,
+            "load before {load_before:.2}; flush of a page {flush_p50_ms:.2} ms (p50), {flush_p99_ms:.2} ms (p99)"
+        )
     }
 }
 

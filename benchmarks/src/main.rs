@@ -3,14 +3,25 @@
 //! One subcommand per benchmark. `docs/performance.md` says how each measures, and what it has shown.
 
 mod connection;
+mod database;
 mod device;
+mod download;
+mod export;
+mod figures;
+mod fill;
+mod growth;
 mod intake;
 mod leads;
+mod load;
 mod machine;
+mod markdown;
 mod pgbench;
 mod processes;
+mod program;
+mod projections;
 mod statistics;
 mod store;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -27,6 +38,14 @@ struct Cli {
 enum Benchmark {
     /// Leads over HTTP into the log, beside pgbench inserting the same bytes
     Intake(intake::Options),
+    /// What the size of the store does to intake, e-mail checks, projections and exports
+    Growth(growth::Options),
+    /// Downloads of all leads and contacts, beside `COPY` of the same columns
+    Export(export::Options),
+    /// One, two and four servers over one database
+    Processes(processes::Options),
+    /// Leads and contacts made from the whole log, beside pure SQL that makes the same rows
+    Projections(projections::Options),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +67,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         tokio::select! {
             done = async { match &cli.benchmark {
                 Benchmark::Intake(options) => intake::run(options).await,
+                Benchmark::Export(options) => export::run(options).await,
+                Benchmark::Growth(options) => growth::run(options).await,
+                Benchmark::Processes(options) => processes::run(options).await,
+                Benchmark::Projections(options) => projections::run(options).await,
             } } => done,
             _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         }

@@ -13,8 +13,11 @@ use anyhow::{Context, Result, ensure};
 use sqlx::{Connection, PgConnection};
 use tokio::process::Command;
 
-use crate::processes::cpu_of_postgres;
-use crate::store::{PGBENCH_DATABASE, Store};
+use crate::database::Database;
+use crate::usage::cpu_of_postgres;
+
+/// The database beside the store's that pgbench works in.
+const PGBENCH_DATABASE: &str = "pgbench";
 
 /// How pgbench inserts.
 #[derive(Debug, Clone, Copy)]
@@ -33,33 +36,29 @@ pub(crate) struct Run {
 }
 
 /// Inserts about `rows` rows of this payload, in whole transactions, the same number for each client.
-pub(crate) async fn run(store: &mut Store, shape: Shape, payload: &str, rows: usize) -> Result<Run> {
-    let url = store
-        .cluster()
-        .url()
-        .replace(&format!("/{}?", managed_postgres::DATABASE), &format!("/{PGBENCH_DATABASE}?"));
-    let mut db = PgConnection::connect(&url).await?;
+pub(crate) async fn run(database: &mut Database, shape: Shape, payload: &str, rows: usize) -> Result<Run> {
+    let mut db = connect(database).await?;
     for statement in
         ["DROP TABLE IF EXISTS lead", "CREATE TABLE lead (id text PRIMARY KEY, payload json NOT NULL)"]
     {
         sqlx::query(statement).execute(&mut db).await?;
     }
-    let folder = store.folder().join("pgbench");
+    let folder = database.folder().join("pgbench");
     fs::create_dir_all(&folder)?;
     let script = folder.join("insert.sql");
     fs::write(&script, shape.script())?;
-    store.checkpoint().await?;
+    database.checkpoint().await?;
 
     let transactions = rows.div_ceil(shape.clients * shape.rows_per_commit).max(1);
-    let program = Program { store, folder: &folder, script, payload, clients: shape.clients };
+    let program = Program { database, folder: &folder, script, payload, clients: shape.clients };
     // A run of one transaction each costs what the measured run must not be charged with.
-    let before = cpu_of_postgres(store.postmaster_pid())?;
+    let before = cpu_of_postgres(database.postmaster_pid())?;
     program.run(1, 0).await?;
     all_disconnected(&mut db).await?;
-    let between = cpu_of_postgres(store.postmaster_pid())?;
+    let between = cpu_of_postgres(database.postmaster_pid())?;
     let printed = program.run(transactions + 1, shape.rows_per_commit).await?;
     all_disconnected(&mut db).await?;
-    let after = cpu_of_postgres(store.postmaster_pid())?;
+    let after = cpu_of_postgres(database.postmaster_pid())?;
 
     let expected = (transactions + 2) * shape.clients * shape.rows_per_commit;
     let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM lead").fetch_one(&mut db).await?;
@@ -74,6 +73,20 @@ pub(crate) async fn run(store: &mut Store, shape: Shape, payload: &str, rows: us
         latencies,
         postgres_cpu: (after - between).saturating_sub(between - before),
     })
+}
+
+/// Connects to pgbench's database, which is made when it is not there.
+async fn connect(database: &mut Database) -> Result<PgConnection> {
+    let is_there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(PGBENCH_DATABASE)
+        .fetch_one(&mut database.db)
+        .await?;
+    if !is_there {
+        sqlx::query(&format!("CREATE DATABASE {PGBENCH_DATABASE}")).execute(&mut database.db).await?;
+    }
+    let store = format!("/{}?", managed_postgres::DATABASE);
+    let url = database.url().replace(&store, &format!("/{PGBENCH_DATABASE}?"));
+    Ok(PgConnection::connect(&url).await?)
 }
 
 impl Shape {
@@ -94,7 +107,7 @@ impl Shape {
 }
 
 struct Program<'a> {
-    store: &'a Store,
+    database: &'a Database,
     folder: &'a Path,
     script: PathBuf,
     payload: &'a str,
@@ -107,7 +120,7 @@ impl Program<'_> {
         for file in log_files(self.folder)? {
             fs::remove_file(file)?;
         }
-        let cluster = self.store.cluster();
+        let cluster = self.database.cluster();
         let program = cluster.binaries().program("pgbench");
         let output = Command::new(&program)
             .args(["--no-vacuum", "--protocol=prepared", "--jobs=1", "--log", "--log-prefix"])

@@ -1,149 +1,61 @@
-//! What processes used, as `/proc` tells.
+//! `processes`: one, two and four servers over one database, as behind a load balancer.
+//!
+//! What it must show first is not speed: that several processes which append, claim and project at the same time keep
+//! every lead once, leave no gap, never deadlock, and have right projections in the end.
 
-use std::fs;
-use std::ops::Sub;
-use std::time::Duration;
+mod figures;
+mod report;
+mod round;
 
-use anyhow::{Context, Result, ensure};
+use std::path::PathBuf;
 
-/// How often the times of PostgreSQL are read again when one of its processes ended meanwhile.
-const MAX_READINGS: usize = 100;
+use anyhow::{Result, ensure};
+use clap::Args;
 
-/// CPU time since the start of this process, its threads included, its children not.
-pub(crate) fn cpu_of(pid: u32) -> Result<Duration> {
-    Ok(ticks(Times::read(pid)?.own))
+use report::Report;
+
+/// `/proc` counts CPU time in steps of 10 ms: with this many leads, a step is 1 µs per lead.
+const MIN_LEADS: usize = 10_000;
+
+/// How many servers.
+const COUNTS: [usize; 3] = [1, 2, 4];
+
+/// What to measure, and how much of it.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Leads per measurement
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    leads: usize,
+
+    /// Rounds, in each of which 1, 2 and 4 processes get a fresh store each
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    rounds: usize,
+
+    /// Where to put the temporary store: the disk under it is measured
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
+    folder: PathBuf,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
-/// CPU time of PostgreSQL: the postmaster, its children, and those that have ended.
-pub(crate) fn cpu_of_postgres(postmaster: u32) -> Result<Duration> {
-    for _ in 0..MAX_READINGS {
-        let before = Times::read(postmaster)?;
-        let children: u64 = all_pids()?
-            .into_iter()
-            // What ended meanwhile is in the postmaster's sum, or makes the reading void.
-            .filter_map(|pid| Times::read(pid).ok())
-            .filter(|times| times.parent == postmaster)
-            .map(|times| times.own)
-            .sum();
-        let after = Times::read(postmaster)?;
-        if before.reaped == after.reaped {
-            return Ok(ticks(after.own + after.reaped + children));
-        }
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let Options { leads, rounds, .. } = *options;
+    ensure!(leads >= MIN_LEADS, "--leads {leads}: with fewer than {MIN_LEADS} the CPU times would be noise");
+    ensure!(rounds > 0, "--rounds 0: there must be one at least");
+    let mut machine = None;
+    let mut measured = Vec::with_capacity(rounds);
+    for number in 1..=rounds {
+        eprintln!("round {number} of {rounds}");
+        measured.push(round::measure(options, &mut machine).await?);
     }
-    anyhow::bail!("PostgreSQL starts and ends processes faster than they can be counted")
-}
-
-/// Memory of a process, in bytes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Memory {
-    /// Resident now.
-    pub(crate) resident: u64,
-    /// The most that was ever resident.
-    pub(crate) peak: u64,
-}
-
-impl Memory {
-    pub(crate) fn of(pid: u32) -> Result<Self> {
-        let path = format!("/proc/{pid}/status");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let kib = |name: &str| -> Option<u64> {
-            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim_start_matches(':').trim().strip_suffix(" kB")?.parse().ok()
-        };
-        let resident = kib("VmRSS").with_context(|| format!("{path} has no VmRSS"))?;
-        let peak = kib("VmHWM").with_context(|| format!("{path} has no VmHWM"))?;
-        Ok(Self { resident: resident * 1024, peak: peak * 1024 })
+    let Some(machine) = machine else { return Ok(()) };
+    let report = Report::new(machine, leads, &measured);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
     }
-}
-
-/// CPU time of all that a benchmark looks at.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CpuTimes {
-    pub(crate) server: Duration,
-    pub(crate) postgres: Duration,
-    pub(crate) load: Duration,
-}
-
-impl CpuTimes {
-    pub(crate) fn now(server: u32, postmaster: u32) -> Result<Self> {
-        Ok(Self {
-            server: cpu_of(server)?,
-            postgres: cpu_of_postgres(postmaster)?,
-            load: cpu_of(std::process::id())?,
-        })
-    }
-}
-
-impl Sub for CpuTimes {
-    type Output = Self;
-
-    fn sub(self, before: Self) -> Self {
-        Self {
-            server: self.server.saturating_sub(before.server),
-            postgres: self.postgres.saturating_sub(before.postgres),
-            load: self.load.saturating_sub(before.load),
-        }
-    }
-}
-
-/// The fields of `/proc/PID/stat` that count, in clock ticks.
-struct Times {
-    parent: u32,
-    own: u64,
-    /// Of children that have ended.
-    reaped: u64,
-}
-
-impl Times {
-    fn read(pid: u32) -> Result<Self> {
-        let path = format!("/proc/{pid}/stat");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        Self::parse(&text).with_context(|| format!("{path} is not as proc(5) says"))
-    }
-
-    /// See proc(5). The name, in brackets, may hold anything; the field after it is number 3.
-    fn parse(stat: &str) -> Option<Self> {
-        let (_, rest) = stat.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        Some(Self {
-            parent: u32::try_from(field(4)?).ok()?,
-            own: field(14)? + field(15)?,
-            reaped: field(16)? + field(17)?,
-        })
-    }
-}
-
-fn all_pids() -> Result<Vec<u32>> {
-    let entries = fs::read_dir("/proc").context("cannot read /proc; the benchmarks need Linux")?;
-    let pids: Vec<u32> =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    ensure!(!pids.is_empty(), "/proc shows no process");
-    Ok(pids)
-}
-
-fn ticks(ticks: u64) -> Duration {
-    Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_process_may_hold_anything() {
-        let stat = "7 (a) 1 2 (b) S 42 7 7 0 -1 4 10 20 0 0 300 40 5 6 20 0 3 0 99";
-        let times = Times::parse(stat).unwrap();
-        assert_eq!((times.parent, times.own, times.reaped), (42, 340, 11));
-        assert!(Times::parse("7 (x) S 1").is_none());
-    }
-
-    #[test]
-    fn work_shows_in_the_times_of_the_process() {
-        let before = cpu_of(std::process::id()).unwrap();
-        let mut number = 1_u64;
-        while cpu_of(std::process::id()).unwrap() == before {
-            number = std::hint::black_box(number.wrapping_mul(3));
-        }
-    }
+    Ok(())
 }

@@ -58,10 +58,10 @@ enum Task {
     Pwa,
     /// Write openapi/leadlog.json from the code
     Openapi,
-    /// Measure: `bench intake` drives the real server beside pgbench, `bench client` the app in a browser
+    /// Measure the released program and the app against the machine; without a name, list the benchmarks
     Bench {
         /// Which benchmark
-        name: String,
+        name: Option<String>,
         /// Passed on to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -100,7 +100,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             pwa::build(&workspace, &steps)?;
         }
         Task::Openapi => openapi::write(&workspace, &steps)?,
-        Task::Bench { name, args } => return bench::run(&workspace, &steps, name, args),
+        Task::Bench { name, args } => return bench::run(&workspace, &steps, name.as_deref(), args),
         Task::Postgres { command } => return postgres::run(&workspace, &steps, command),
     }
     Ok(ExitCode::SUCCESS)

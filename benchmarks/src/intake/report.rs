@@ -5,8 +5,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Options;
-use super::figures::{Figures, Round};
+use super::figures::Round;
 use super::targets::{self, Bound, Target};
+use crate::figures::Figures;
 use crate::machine::Machine;
 
 /// Everything that a run has to say.
@@ -41,17 +42,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let machine = &self.machine;
-        writeln!(
-            f,
-            "{} x {}, {} MiB, {}, PostgreSQL {}",
-            machine.cores, machine.cpu, machine.memory_mib, machine.kernel, machine.postgresql
-        )?;
-        writeln!(
-            f,
-            "load before {:.2}; flush of a page {:.2} ms (p50), {:.2} ms (p99)",
-            machine.load_before, machine.flush_p50_ms, machine.flush_p99_ms
-        )?;
+        writeln!(f, "{}", self.machine)?;
         writeln!(
             f,
             "{} leads per measurement, median of {} round(s), receipts {}, projections {}\n",

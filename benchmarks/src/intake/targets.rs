@@ -79,7 +79,7 @@ pub(crate) fn all(rounds: &[Round]) -> Vec<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intake::figures::Figures;
+    use crate::figures::Figures;
 
     #[test]
     fn a_target_is_judged_by_the_median_of_its_ratios() {
