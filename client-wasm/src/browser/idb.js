@@ -91,6 +91,8 @@ export class Connection {
     this.name = name;
     this.version = version;
     this.stores = JSON.parse(stores);
+    /** Transactions that no guard outside of here aborts. */
+    this.writing = new Set();
   }
 
   /** Resolves when the connection is open. */
@@ -142,19 +144,24 @@ export class Connection {
     const record = JSON.parse(json);
     await this.open();
     const writing = this.begin(`${store} ${other}`, true);
-    const [found] = await Promise.all([
-      writing.ask(other, 'get', key),
-      writing.ask(store, 'add', record),
-      writing.ask(other, 'put', next, key),
-    ]);
-    if (text(found) !== text(left)) {
-      writing.abort();
-      return undefined;
+    this.writing.add(writing);
+    try {
+      const [found] = await Promise.all([
+        writing.ask(other, 'get', key),
+        writing.ask(store, 'add', record),
+        writing.ask(other, 'put', next, key),
+      ]);
+      if (text(found) !== text(left)) {
+        writing.abort();
+        return undefined;
+      }
+      // The browser begins the look back when what is written before it is on the disk.
+      const lookBack = async () => this.begin(store, false).ask(store, 'get', record.key);
+      const [, saved] = await Promise.all([writing.commit(), lookBack()]);
+      return saved;
+    } finally {
+      this.writing.delete(writing);
     }
-    // The browser begins the look back when what is written before it is on the disk.
-    const lookBack = async () => this.begin(store, false).ask(store, 'get', record.key);
-    const [, saved] = await Promise.all([writing.commit(), lookBack()]);
-    return saved;
   }
 
   /** What fails because the connection is gone, or hangs, is tried on a fresh one the next time. */
@@ -165,6 +172,8 @@ export class Connection {
   }
 
   forget() {
+    // Who asked has given up: what is not being committed yet must not be written later.
+    for (const transaction of this.writing) transaction.abort();
     this.lose(this.database);
   }
 
