@@ -113,6 +113,7 @@ fn the_status_counts_today_and_names_the_oldest_that_waits() {
 fn a_lead_that_was_taken_back_is_not_of_the_day_until_it_is_brought_back() {
     let (mut device, _) = at_rest();
     device.tell(Input::WentOffline);
+    device.tell(Input::DayStarted(0));
     device.save();
     let lead = device.save();
     let void = device.take_back(lead.client_id);
