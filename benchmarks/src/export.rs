@@ -5,19 +5,15 @@ mod figures;
 mod measure;
 mod report;
 
-use std::path::PathBuf;
-
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use crate::common::{self, Common};
 use crate::database::Database;
 use crate::fill::Filler;
 use crate::machine::Machine;
 use crate::program::Server;
 use report::Report;
-
-/// `/proc` counts CPU time in steps of 10 ms: with this many leads, a step is 1 µs per lead.
-const MIN_LEADS: u64 = 10_000;
 
 /// No spreadsheet holds more rows.
 const MAX_LEADS: u64 = 1_048_575;
@@ -33,21 +29,15 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_name = "N")]
     rounds: usize,
 
-    /// Where to put the temporary store: the disk under it is measured
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
-
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let Options { leads, rounds, .. } = *options;
-    ensure!(leads >= MIN_LEADS, "--leads {leads}: with fewer than {MIN_LEADS} the CPU times would be noise");
+    common::check(leads, rounds)?;
     ensure!(leads <= MAX_LEADS, "--leads {leads}: a spreadsheet holds no more than {MAX_LEADS} rows");
-    ensure!(rounds > 0, "--rounds 0: there must be one at least");
-    let mut database = Database::start(&options.folder).await?;
+    let mut database = Database::start(&options.common.folder).await?;
     let machine = Machine::look(&mut database).await?;
     eprintln!("filling in {leads} leads");
     let filled = Filler::new()?.fill(&database, leads).await?.filled();
@@ -64,10 +54,5 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     database.stop().await?;
     let report = Report::new(machine, filled, &measured);
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    options.common.print(&report)
 }

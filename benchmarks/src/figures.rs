@@ -55,7 +55,7 @@ impl Figures {
     }
 }
 
-/// Microseconds per lead.
-pub(crate) fn per_lead_us(time: Duration, leads: usize) -> f64 {
-    time.as_secs_f64() * 1e6 / leads as f64
+/// Microseconds for each of so many.
+pub(crate) fn us_each(time: Duration, count: usize) -> f64 {
+    time.as_secs_f64() * 1e6 / count as f64
 }

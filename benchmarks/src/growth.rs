@@ -5,17 +5,13 @@ mod costs;
 mod measure;
 mod report;
 
-use std::path::PathBuf;
-
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use crate::common::{self, Common};
 use crate::database::Database;
 use crate::machine::Machine;
 use report::Report;
-
-/// `/proc` counts CPU time in steps of 10 ms: with this many leads, a step is 1 µs per lead.
-const MIN_LEADS: usize = 10_000;
 
 /// Three pages of the log.
 const MIN_SIZE: u64 = 3_000;
@@ -42,19 +38,13 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1, value_name = "N")]
     rounds: usize,
 
-    /// Where to put the temporary store: the disk under it is measured
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
-
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let Options { leads, rounds, .. } = *options;
-    ensure!(leads >= MIN_LEADS, "--leads {leads}: with fewer than {MIN_LEADS} the CPU times would be noise");
-    ensure!(rounds > 0, "--rounds 0: there must be one at least");
+    common::check(leads as u64, rounds)?;
     let mut sizes = options.sizes.clone();
     sizes.extend(options.full.then_some(FULL_SIZE));
     ensure!(sizes.len() > 1, "--sizes: there must be two at least, to compare");
@@ -65,7 +55,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let mut measured = Vec::with_capacity(rounds);
     for number in 1..=rounds {
         eprintln!("round {number} of {rounds}");
-        let mut database = Database::start(&options.folder).await?;
+        let mut database = Database::start(&options.common.folder).await?;
         if machine.is_none() {
             machine = Some(Machine::look(&mut database).await?);
         }
@@ -73,10 +63,5 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let Some(machine) = machine else { return Ok(()) };
     let report = Report::new(machine, leads, &measured);
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    options.common.print(&report)
 }

@@ -9,16 +9,12 @@ mod report;
 mod round;
 mod targets;
 
-use std::path::PathBuf;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
+use crate::common::{self, Common};
 use figures::Round;
 use report::Report;
-
-/// `/proc` counts CPU time in steps of 10 ms: with this many leads, a step is 1 µs per lead.
-const MIN_LEADS: usize = 10_000;
 
 /// What to measure, and how much of it.
 #[derive(Args)]
@@ -43,22 +39,12 @@ pub(crate) struct Options {
     #[arg(long)]
     without_projections: bool,
 
-    /// Where to put the temporary store: the disk under it is measured
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
-
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    ensure!(
-        options.leads >= MIN_LEADS,
-        "--leads {}: with fewer than {MIN_LEADS} the CPU times would be noise",
-        options.leads
-    );
-    ensure!(options.rounds > 0, "at least one round");
+    common::check(options.leads as u64, options.rounds)?;
     let mut machine = None;
     let mut rounds: Vec<Round> = Vec::with_capacity(options.rounds);
     for number in 1..=options.rounds {
@@ -67,10 +53,5 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let Some(machine) = machine else { return Ok(()) };
     let report = Report::new(options, machine, &rounds);
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    options.common.print(&report)
 }

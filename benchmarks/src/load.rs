@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use crate::device::{Batch, Device, Sent, Verdicts, send_all};
-use crate::figures::{Figures, per_lead_us};
+use crate::figures::{Figures, us_each};
 use crate::leads::LeadMaker;
 use crate::store::Store;
 
@@ -99,10 +99,10 @@ impl Load {
         let leads = sent.verdicts.entries();
         let (used, later) = (answered - before, settled - answered);
         let figures = Figures {
-            postgres_us: per_lead_us(used.postgres, leads),
-            server_us: per_lead_us(used.server, leads),
-            load_us: per_lead_us(used.load, leads),
-            afterwards_us: per_lead_us(later.server + later.postgres, leads),
+            postgres_us: us_each(used.postgres, leads),
+            server_us: us_each(used.server, leads),
+            load_us: us_each(used.load, leads),
+            afterwards_us: us_each(later.server + later.postgres, leads),
             ..Figures::of(leads as f64 / wall.as_secs_f64(), sent.latencies)
         };
         Ok((devices, figures))

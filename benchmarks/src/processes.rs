@@ -7,15 +7,11 @@ mod figures;
 mod report;
 mod round;
 
-use std::path::PathBuf;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
+use crate::common::{self, Common};
 use report::Report;
-
-/// `/proc` counts CPU time in steps of 10 ms: with this many leads, a step is 1 µs per lead.
-const MIN_LEADS: usize = 10_000;
 
 /// How many servers.
 const COUNTS: [usize; 3] = [1, 2, 4];
@@ -31,19 +27,13 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_name = "N")]
     rounds: usize,
 
-    /// Where to put the temporary store: the disk under it is measured
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
-
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let Options { leads, rounds, .. } = *options;
-    ensure!(leads >= MIN_LEADS, "--leads {leads}: with fewer than {MIN_LEADS} the CPU times would be noise");
-    ensure!(rounds > 0, "--rounds 0: there must be one at least");
+    common::check(leads as u64, rounds)?;
     let mut machine = None;
     let mut measured = Vec::with_capacity(rounds);
     for number in 1..=rounds {
@@ -52,10 +42,5 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let Some(machine) = machine else { return Ok(()) };
     let report = Report::new(machine, leads, &measured);
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    options.common.print(&report)
 }

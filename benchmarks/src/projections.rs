@@ -5,19 +5,16 @@ mod measure;
 mod pure_sql;
 mod report;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
+use crate::common::{self, Common};
 use crate::database::Database;
 use crate::fill::Filler;
 use crate::machine::Machine;
 use report::Report;
-
-/// `/proc` counts CPU time in steps of 10 ms: with this many leads, a step is 1 µs per lead.
-const MIN_LEADS: u64 = 10_000;
 
 /// What to measure, and how much of it.
 #[derive(Args)]
@@ -30,20 +27,14 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_name = "N")]
     rounds: usize,
 
-    /// Where to put the temporary store: the disk under it is measured
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
-
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let Options { leads, rounds, .. } = *options;
-    ensure!(leads >= MIN_LEADS, "--leads {leads}: with fewer than {MIN_LEADS} the CPU times would be noise");
-    ensure!(rounds > 0, "--rounds 0: there must be one at least");
-    let mut database = Database::start(&options.folder).await?;
+    common::check(leads, rounds)?;
+    let mut database = Database::start(&options.common.folder).await?;
     let machine = Machine::look(&mut database).await?;
     eprintln!("filling in {leads} leads");
     let begun = Instant::now();
@@ -58,10 +49,5 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     database.stop().await?;
     let report = Report::new(machine, filled, filling_seconds, &measured);
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    options.common.print(&report)
 }

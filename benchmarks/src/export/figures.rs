@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::figures::per_lead_us;
+use crate::figures::us_each;
 use crate::statistics::median;
 
 /// One file, taken out once.
@@ -56,7 +56,7 @@ pub(super) struct Round {
 
 impl Measured {
     pub(super) fn per_row(self) -> Figures {
-        let us = |time| per_lead_us(time, usize::try_from(self.rows).unwrap_or(usize::MAX));
+        let us = |time| us_each(time, usize::try_from(self.rows).unwrap_or(usize::MAX));
         Figures {
             rows_per_second: self.rows as f64 / self.wall.as_secs_f64(),
             seconds: self.wall.as_secs_f64(),

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use super::Options;
 use super::figures::Round;
 use crate::database::{Database, LogCounts};
-use crate::figures::{Figures, per_lead_us};
+use crate::figures::{Figures, us_each};
 use crate::leads::LeadMaker;
 use crate::load::{Expect, Load, WARM_UP_BATCHES};
 use crate::machine::Machine;
@@ -22,7 +22,7 @@ const LEADS_WHILE_CONNECTED: usize = 3;
 
 /// Measures a round, and looks at the machine if nobody has yet.
 pub(super) async fn measure(options: &Options, machine: &mut Option<Machine>) -> Result<Round> {
-    let mut store = Store::start(&options.folder, !options.without_projections).await?;
+    let mut store = Store::start(&options.common.folder, !options.without_projections).await?;
     if machine.is_none() {
         *machine = Some(Machine::look(&mut store.database).await?);
     }
@@ -65,7 +65,7 @@ async fn ruler(database: &mut Database, shape: Shape, payload: &str, rows: usize
     eprintln!("  pgbench, {} rows a commit, {} clients", shape.rows_per_commit, shape.clients);
     let run = pgbench::run(database, shape, payload, rows).await.context("pgbench")?;
     Ok(Figures {
-        postgres_us: per_lead_us(run.postgres_cpu, run.rows),
+        postgres_us: us_each(run.postgres_cpu, run.rows),
         ..Figures::of(run.rows_per_second, run.latencies)
     })
 }

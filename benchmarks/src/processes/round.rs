@@ -23,7 +23,7 @@ pub(super) async fn measure(options: &Options, machine: &mut Option<Machine>) ->
     let mut round = Round::default();
     for (processes, measured) in COUNTS.into_iter().zip(&mut round) {
         eprintln!("  {processes} process(es)");
-        let mut database = Database::start(&options.folder).await?;
+        let mut database = Database::start(&options.common.folder).await?;
         if machine.is_none() {
             *machine = Some(Machine::look(&mut database).await?);
         }

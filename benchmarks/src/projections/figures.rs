@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::figures::per_lead_us;
+use crate::figures::us_each;
 use crate::statistics::median;
 
 /// One way of making the rows, measured.
@@ -40,7 +40,7 @@ pub(super) struct Round {
 
 impl Measured {
     pub(super) fn per_lead(self, leads: u64) -> Figures {
-        let us = |time| per_lead_us(time, usize::try_from(leads).unwrap_or(usize::MAX));
+        let us = |time| us_each(time, usize::try_from(leads).unwrap_or(usize::MAX));
         Figures {
             leads_per_second: leads as f64 / self.wall.as_secs_f64(),
             seconds: self.wall.as_secs_f64(),

@@ -33,9 +33,9 @@ export function text(record) {
   }
 }
 
-/** A copy of an object with these numbers in it. */
-export function numbered(object, names, ...numbers) {
-  return { ...object, ...Object.fromEntries(names.split(' ').map((name, at) => [name, numbers[at]])) };
+/** A copy of an object, with what this JSON says. */
+export function merged(object, json) {
+  return { ...object, ...JSON.parse(json) };
 }
 
 /** What comes of this work, unless it takes longer. */
@@ -91,8 +91,6 @@ export class Connection {
     this.name = name;
     this.version = version;
     this.stores = JSON.parse(stores);
-    /** Transactions that no guard outside of here aborts. */
-    this.writing = new Set();
   }
 
   /** Resolves when the connection is open. */
@@ -139,29 +137,8 @@ export class Connection {
     }
   }
 
-  async addNext(places, left, next, json) {
-    const [store, other, key] = places.split(' ');
-    const record = JSON.parse(json);
-    await this.open();
-    const writing = this.begin(`${store} ${other}`, true);
-    this.writing.add(writing);
-    try {
-      const [found] = await Promise.all([
-        writing.ask(other, 'get', key),
-        writing.ask(store, 'add', record),
-        writing.ask(other, 'put', next, key),
-      ]);
-      if (text(found) !== text(left)) {
-        writing.abort();
-        return undefined;
-      }
-      // The browser begins the look back when what is written before it is on the disk.
-      const lookBack = async () => this.begin(store, false).ask(store, 'get', record.key);
-      const [, saved] = await Promise.all([writing.commit(), lookBack()]);
-      return saved;
-    } finally {
-      this.writing.delete(writing);
-    }
+  addNext(places, expected, next, json) {
+    return new Addition(this, places.split(' '), expected, next, JSON.parse(json));
   }
 
   /** What fails because the connection is gone, or hangs, is tried on a fresh one the next time. */
@@ -172,8 +149,6 @@ export class Connection {
   }
 
   forget() {
-    // Who asked has given up: what is not being committed yet must not be written later.
-    for (const transaction of this.writing) transaction.abort();
     this.lose(this.database);
   }
 
@@ -269,5 +244,37 @@ class Transaction {
     } catch {
       // It has been aborted already, which is what is wanted.
     }
+  }
+}
+
+/** A record under way to the disk. */
+class Addition {
+  constructor(connection, ...what) {
+    this.done = this.write(connection, ...what);
+  }
+
+  async write(connection, [store, other, key], expected, next, record) {
+    await connection.open();
+    if (this.isGivenUp) return undefined;
+    const writing = connection.begin(`${store} ${other}`, true);
+    this.writing = writing;
+    const [found] = await Promise.all([
+      writing.ask(other, 'get', key),
+      writing.ask(store, 'add', record),
+      writing.ask(other, 'put', next, key),
+    ]);
+    if (text(found) !== text(expected)) {
+      writing.abort();
+      return undefined;
+    }
+    // The browser begins the look back when what is written before it is on the disk.
+    const lookBack = async () => connection.begin(store, false).ask(store, 'get', record.key);
+    const [, saved] = await Promise.all([writing.commit(), lookBack()]);
+    return saved;
+  }
+
+  abort() {
+    this.isGivenUp = true;
+    this.writing?.abort();
   }
 }

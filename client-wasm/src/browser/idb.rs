@@ -95,8 +95,8 @@ extern "C" {
     fn worded(error: &JsValue) -> String;
     /// A record as JSON; `None` when there is none, or no JSON can say it.
     pub(crate) fn text(record: &JsValue) -> Option<String>;
-    /// A copy of an object with two numbers in it, under these names with a space between them.
-    pub(crate) fn numbered(object: &JsValue, names: &str, one: f64, two: f64) -> JsValue;
+    /// A copy of an object, with what this JSON says.
+    pub(crate) fn merged(object: &JsValue, json: &str) -> JsValue;
 
     #[wasm_bindgen(js_name = Connection)]
     type JsConnection;
@@ -107,11 +107,23 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn begin(this: &JsConnection, stores: &str, is_write: bool) -> Result<JsTransaction, JsValue>;
     #[wasm_bindgen(method, js_name = addNext)]
-    fn add_next(this: &JsConnection, places: &str, left: &JsValue, next: &JsValue, record: &str) -> Promise;
+    fn add_next(
+        this: &JsConnection,
+        places: &str,
+        expected: &JsValue,
+        next: &JsValue,
+        record: &str,
+    ) -> JsAddition;
     #[wasm_bindgen(method)]
     fn forget(this: &JsConnection);
     #[wasm_bindgen(method)]
     fn close(this: &JsConnection);
+
+    type JsAddition;
+    #[wasm_bindgen(method, getter)]
+    fn done(this: &JsAddition) -> Promise;
+    #[wasm_bindgen(method)]
+    fn abort(this: &JsAddition);
 
     type JsTransaction;
     #[wasm_bindgen(method)]
@@ -163,20 +175,22 @@ impl Connection {
         }
     }
 
-    /// Adds a record, JSON with a key of its own, and puts `next` beside it in place of `left`. `places` names the
-    /// store of records, the store of the other value, and its key there, with a space between them. Resolves when
-    /// both are on the disk, to the record as a look back finds it; or to nothing, and nothing is written, when what is
-    /// there is not what was left.
+    /// Adds a record, JSON with a key of its own, and puts `next` beside it in place of what is expected there.
+    /// `places` names the store of records, the store of the other value, and its key there, with a space between
+    /// them. Resolves when both are on the disk, to the record as a look back finds it; or to nothing, and nothing
+    /// is written, when something else is there than is expected. Dropped before, nothing is written, unless it is
+    /// being committed.
     ///
     /// All is asked for at once: what takes time is to wait for one answer after the other.
     pub(crate) async fn add_next(
         &self,
         places: &str,
-        left: &JsValue,
+        expected: &JsValue,
         next: &JsValue,
         record: &str,
     ) -> Result<JsValue, StorageError> {
-        answer(self.0.add_next(places, left, next, record)).await
+        let addition = Addition(self.0.add_next(places, expected, next, record));
+        answer(addition.0.done()).await
     }
 
     /// Closes the connection; the next transaction opens it again.
@@ -188,6 +202,15 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+/// A record under way to the disk. Dropping it aborts what is not being committed yet.
+struct Addition(JsAddition);
+
+impl Drop for Addition {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`leadlog`] the class that the app sees; [`device`] the loop between engine and browser; [`leads`] saving,
 //! fixing and taking back; [`campaigns`] the documents that are held; [`backup`] the outbox as one document, out
-//! and in; [`presence`] who this installation is; [`reign`] which tab may write and send; [`outbox_db`] what is written to IndexedDB and when a Save is done; [`idb`]
+//! and in; [`presence`] who this installation is; [`reign`] which tab may write and send; [`outbox_db`] what is written to IndexedDB and when a Save is done;
+//! [`installation`] who numbers entries, and how far it has got; [`idb`]
 //! IndexedDB itself; [`request`] one request with a hard time-out; [`lock`] one sending tab; [`signals`] what
 //! the browser says about network, visibility and other tabs; [`clock`] time and randomness; [`task`] work that goes on by itself; [`web`] what is said
 //! in the browser's own language.
@@ -15,6 +16,7 @@ mod campaigns;
 mod clock;
 mod device;
 mod idb;
+mod installation;
 mod leadlog;
 mod leads;
 mod lock;

@@ -19,11 +19,12 @@ use js_sys::{Array, JSON, Math, Reflect};
 use wasm_bindgen::JsValue;
 
 use super::clock;
-use super::idb::{Connection, Mode, StorageError, Transaction, numbered, text, within};
+use super::idb::{Connection, Mode, StorageError, Transaction, text, within};
+use super::installation::Installation;
 use crate::capture::Capture;
 use crate::engine::record::{EntryRecord, RECORD_VERSION, Records};
 use crate::engine::stored;
-use crate::json::{self, Fields, Object, writer};
+use crate::json::{self, Fields, writer};
 
 /// The database of the app.
 pub const DATABASE_NAME: &str = "leadlog-outbox";
@@ -57,16 +58,6 @@ const MAX_RECORDS_PER_RESTORE: usize = 200;
 /// How long a Save may take before the person is told that the disk does not answer, in milliseconds.
 const SAVE_TIMEOUT_MS: i32 = 8_000;
 
-/// Who this installation is, and how far its numbers have got.
-#[derive(Clone)]
-struct Installation {
-    /// The record as it stands on the disk, with whatever a later version of the app has put there.
-    record: JsValue,
-    device_id: DeviceId,
-    next_device_seq: u64,
-    next_key: u64,
-}
-
 /// Why an engine's write did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
@@ -81,8 +72,8 @@ pub enum PutError {
 /// The outbox on disk.
 pub struct OutboxDb {
     connection: Connection,
-    /// As this page left it on the disk, with the last Save that it knows of.
-    left: RefCell<Option<Installation>>,
+    /// What the next Save of this page expects to find: what the one before has left.
+    expected: RefCell<Option<Installation>>,
     is_fresh: bool,
 }
 
@@ -93,13 +84,13 @@ impl OutboxDb {
     /// When the browser gives no storage.
     pub async fn open(name: &str) -> Result<(Self, DeviceId), StorageError> {
         let connection = Connection::new(name, SCHEMA_VERSION, STORES_OF_V1);
-        let mut db = Self { connection, left: RefCell::default(), is_fresh: false };
+        let mut db = Self { connection, expected: RefCell::default(), is_fresh: false };
         let installation = match db.known_or_new().await {
             Err(StorageError::Closed(_)) => db.known_or_new().await?,
             installation => installation?,
         };
         let device_id = installation.device_id.clone();
-        *db.left.borrow_mut() = Some(installation);
+        *db.expected.borrow_mut() = Some(installation);
         Ok((db, device_id))
     }
 
@@ -114,8 +105,7 @@ impl OutboxDb {
         let transaction = self.connection.begin("entries meta", Mode::Write).await?;
         let installation = installation(&transaction, false).await?;
         self.is_fresh = installation.next_key == 1;
-        let installation = installation.numbered();
-        installation.put(&transaction).await?;
+        put_installation(&transaction, &installation).await?;
         transaction.commit().await?;
         Ok(installation)
     }
@@ -145,7 +135,7 @@ impl OutboxDb {
         saved_at: i64,
     ) -> Result<EntryRecord, StorageError> {
         match self.write_next(capture, saved_at).await {
-            // What was left is not what is there, or cannot be known: with a look at it, then.
+            // Something else is there than was expected, or that cannot be known: with a look at it, then.
             Ok(None) | Err(StorageError::Closed(_)) => {}
             Err(error) if is_conflict(&error) => {}
             Ok(Some(saved)) => return Ok(saved),
@@ -172,30 +162,31 @@ impl OutboxDb {
     }
 
     /// The Save of nearly every lead, where nothing has to be looked up: its numbers follow those that this page
-    /// used last. `None` when the numbers on the disk are not as this page left them; then nothing was written.
+    /// used last. `None` when those on the disk are others; then nothing was written.
     async fn write_next(
         &self,
         capture: &Capture,
         saved_at: i64,
     ) -> Result<Option<EntryRecord>, StorageError> {
-        let Some(left) = self.left.take() else { return Ok(None) };
-        let record = left.next_entry(capture, saved_at);
-        let next = left.after(&record);
+        let Some(installation) = self.expected.take() else { return Ok(None) };
+        let record = installation.next_entry(capture, saved_at);
+        let next = installation.after(&record);
         // Whoever saves meanwhile comes after this one, and finds out if it fails.
-        *self.left.borrow_mut() = Some(next.clone());
+        *self.expected.borrow_mut() = Some(next.clone());
         let json = stored::write_entry(&record);
-        let found = self.connection.add_next(NEXT_ENTRY, &left.record, &next.record, &json).await;
+        let found =
+            self.connection.add_next(NEXT_ENTRY, &installation.to_record(), &next.to_record(), &json).await;
         let is_written = found.as_ref().is_ok_and(|found| !found.is_undefined());
         if !is_written {
-            self.left.take();
+            self.expected.take();
             return found.map(|_| None);
         }
         confirm(&record, &found?)?;
         Ok(Some(record))
     }
 
-    /// The Save of a lead that may be there already, by an earlier try or by another tab, and of the first after this
-    /// page was opened.
+    /// The Save of a lead that may be there already, by an earlier try or by another tab, or after another tab has
+    /// saved.
     async fn write(
         &self,
         capture: &Capture,
@@ -223,9 +214,9 @@ impl OutboxDb {
         let record = installation.next_entry(&capture, saved_at);
         add_entry(&transaction, &record).await?;
         let next = installation.after(&record);
-        next.put(&transaction).await?;
+        put_installation(&transaction, &next).await?;
         transaction.commit().await?;
-        *self.left.borrow_mut() = Some(next);
+        *self.expected.borrow_mut() = Some(next);
         Ok(record)
     }
 
@@ -273,7 +264,7 @@ impl OutboxDb {
             }
             added.push(record);
         }
-        installation.numbered().put(&transaction).await?;
+        put_installation(&transaction, &installation).await?;
         transaction.commit().await
     }
 
@@ -416,10 +407,7 @@ async fn installation(transaction: &Transaction, begins_anew: bool) -> Result<In
         put_meta(transaction, &[INSTALLATION, "/", device_id.as_str()].concat(), &found).await?;
     }
     let next_key = last_key(transaction).await? + 1;
-    let mut it = Fields::new();
-    it.number("v", RECORD_VERSION.into());
-    it.text("deviceId", device_id.as_str());
-    Ok(Installation { record: object(&it.end())?, device_id, next_device_seq: 1, next_key })
+    Ok(Installation::new(device_id, next_key))
 }
 
 /// The highest key of an entry; those that cannot be read have one too.
@@ -433,48 +421,11 @@ async fn last_key(transaction: &Transaction) -> Result<u64, StorageError> {
     Ok(key.as_f64().unwrap_or_default() as u64)
 }
 
-impl Installation {
-    fn read(record: &JsValue) -> Option<Self> {
-        let json = text(record)?;
-        let it = Object::read(&json)?;
-        Some(Self {
-            record: record.clone(),
-            device_id: it.parsed("deviceId")?,
-            next_device_seq: it.number("nextDeviceSeq")?,
-            next_key: it.number("nextKey")?,
-        })
-    }
-
-    /// What is captured, under its next numbers.
-    fn next_entry(&self, capture: &Capture, saved_at: i64) -> EntryRecord {
-        EntryRecord {
-            v: RECORD_VERSION,
-            key: self.next_key,
-            device_id: self.device_id.clone(),
-            device_seq: self.next_device_seq,
-            client_id: capture.client_id(),
-            version: capture.version(),
-            saved_at,
-            entry: capture.to_text(&self.device_id, self.next_device_seq),
-            removed: None,
-        }
-    }
-
-    /// After the numbers of this entry.
-    fn after(&self, entry: &EntryRecord) -> Self {
-        Self { next_device_seq: entry.device_seq + 1, next_key: entry.key + 1, ..self.clone() }.numbered()
-    }
-
-    /// With its numbers in a record of its own. Numbers stay far below 2^53.
-    fn numbered(mut self) -> Self {
-        let (seq, key) = (self.next_device_seq as f64, self.next_key as f64);
-        self.record = numbered(&self.record, "nextDeviceSeq nextKey", seq, key);
-        self
-    }
-
-    async fn put(&self, transaction: &Transaction) -> Result<(), StorageError> {
-        put_meta(transaction, INSTALLATION, &self.record).await
-    }
+async fn put_installation(
+    transaction: &Transaction,
+    installation: &Installation,
+) -> Result<(), StorageError> {
+    put_meta(transaction, INSTALLATION, &installation.to_record()).await
 }
 
 /// A number, or the version of a lead, is there already.

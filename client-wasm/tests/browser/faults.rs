@@ -152,6 +152,22 @@ async fn a_save_that_lands_after_its_time_out_is_the_same_lead() {
     assert_eq!(records("unheard").await, [saved]);
 }
 
+/// A person who was told that a Save failed may type something else: what was given up in the queue stays unwritten.
+#[wasm_bindgen_test]
+async fn a_save_that_was_given_up_before_its_turn_is_not_written_later() {
+    let (db, device_id) = OutboxDb::open("given-up").await.unwrap();
+    let first = db.save(&capture(&device_id), 0).await.unwrap();
+    let db = Rc::new(db);
+    let fault = Fault::hung("given-up").await;
+    let (saving, form) = (Rc::clone(&db), capture(&device_id));
+    let work = async move { saving.save(&form, 0).await };
+    let outcome = TimeOuts::hold().elapse_when(async || true, work).await;
+    assert_eq!(outcome, Err(StorageError::TimedOut));
+    fault.lift().await;
+    let other = db.save(&capture(&device_id), 0).await.unwrap();
+    assert_eq!(records("given-up").await, [first, other]);
+}
+
 /// Invariant 10: a later version of the app has changed the database under an open page. This page stands aside,
 /// and goes on saving.
 #[wasm_bindgen_test]
