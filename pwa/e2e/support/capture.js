@@ -1,4 +1,6 @@
 // What a hostess does and sees, in her words.
+import { until } from './until.js';
+
 export const PEOPLE = {
   anna: { firstName: 'Anna', lastName: 'Nowak', email: 'anna.nowak@example.com', phone: '501 502 503' },
   zofia: { firstName: 'Zofia', lastName: 'Łęcka', email: 'zofia.lecka@example.com', phone: '' },
@@ -36,6 +38,8 @@ export async function seeSaved(page, { firstName, lastName }) {
 export async function save(page, person) {
   await fill(page, person);
   await tapSave(page);
+  // The line may still tell of an earlier save of the same person; the form is emptied by this one.
+  await until(async () => (await field(page, 'firstName').inputValue()) === '', 'the empty form');
   await seeSaved(page, person);
 }
 
