@@ -23,7 +23,8 @@ export async function measureFirstLoad({ server, tell }) {
     session.on('Network.responseReceived', ({ requestId, response }) => paths.set(requestId, new URL(response.url).pathname));
     session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
       const path = paths.get(requestId);
-      if (path && !path.startsWith('/api/')) files.set(path, encodedDataLength);
+      // A file may be asked for twice; the second time it comes from the browser.
+      if (path && !path.startsWith('/api/')) files.set(path, (files.get(path) ?? 0) + encodedDataLength);
     });
     await session.send('Network.enable');
     await page.goto(server.url);

@@ -33,11 +33,6 @@ export function text(record) {
   }
 }
 
-/** A copy of an object, with what this JSON says. */
-export function merged(object, json) {
-  return { ...object, ...JSON.parse(json) };
-}
-
 /** What comes of this work, unless it takes longer. */
 function within(timeoutMs, work) {
   let timer;
@@ -86,6 +81,9 @@ function create(database, stores) {
 
 /** A connection that opens itself again after the browser has closed it. */
 export class Connection {
+  /** How often it was opened. */
+  opening = 0;
+
   /** `stores` of a fresh database, as JSON: `{name: {keyPath, indexes: {name: path}}}`; all indexes are unique. */
   constructor(name, version, stores) {
     this.name = name;
@@ -115,6 +113,7 @@ export class Connection {
 
   use(database) {
     this.database = database;
+    this.opening += 1;
     // When another page wants a newer version: stand aside, or it waits for ever.
     database.onversionchange = () => this.lose(database);
     // When the browser closes the connection by itself.
@@ -130,15 +129,20 @@ export class Connection {
   begin(stores, isWrite) {
     const { database } = this;
     try {
-      if (!database) throw { name: 'InvalidStateError' };
-      return new Transaction(this, database, stores.split(' '), isWrite);
+      return this.started(stores, isWrite);
     } catch (error) {
       throw this.failed(database, error);
     }
   }
 
-  addNext(places, expected, next, json) {
-    return new Addition(this, places.split(' '), expected, next, JSON.parse(json));
+  /** The same, with the browser's error. */
+  started(stores, isWrite) {
+    if (!this.database) throw { name: 'InvalidStateError' };
+    return new Transaction(this, this.database, stores.split(' '), isWrite);
+  }
+
+  add(store, opening, json) {
+    return new Addition(this, store, opening, JSON.parse(json));
   }
 
   /** What fails because the connection is gone, or hangs, is tried on a fresh one the next time. */
@@ -181,13 +185,17 @@ class Transaction {
   }
 
   /** What a request comes to. */
-  ask(path, method, ...args) {
-    const answer = new Promise((resolve, reject) => {
+  ask(...what) {
+    return within(ANSWER_TIMEOUT_MS, this.answer(...what)).catch(this.failed);
+  }
+
+  /** The same, however long it takes, and with the browser's error. */
+  answer(path, method, ...args) {
+    return new Promise((resolve, reject) => {
       const request = this.started(() => this.place(path)[method](...args));
       request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
+      request.onerror = () => reject(this.reason(request.error));
     });
-    return within(ANSWER_TIMEOUT_MS, answer).catch((error) => this.failed(this.reason(error)));
   }
 
   /** A request that cannot even begin ends the transaction, as one that fails does: nothing is half-written. */
@@ -213,6 +221,13 @@ class Transaction {
     return [json, records.length, records.at(-1)?.key];
   }
 
+  /** The highest key; of an index over pairs, the highest number beside this first part. */
+  async lastNumber(path, first) {
+    const range = first === undefined ? null : IDBKeyRange.bound([first, 0], [first, Infinity]);
+    const cursor = await this.ask(path, 'openKeyCursor', range, 'prev');
+    return [cursor?.key].flat().at(-1);
+  }
+
   /** Puts every record of a JSON array. Nobody waits: if one fails, the transaction aborts, and the commit says so. */
   putAll(store, records) {
     this.started(() => {
@@ -223,17 +238,20 @@ class Transaction {
 
   /** Resolves when everything is written. What was asked for is, and nothing more can be. */
   commit() {
+    return within(ANSWER_TIMEOUT_MS, this.written()).catch(this.failed);
+  }
+
+  /** The same, however long it takes, and with the browser's error. */
+  async written() {
     try {
       // At once: by itself the browser would wait for the last answer first.
       this.inner.commit?.();
     } catch {
       // It has been aborted, and says why.
     }
-    const written = this.finished.then(({ type }) => {
-      // Without an error object the browser itself gave up: the connection is lost.
-      if (type !== 'complete') throw this.reason({ name: 'AbortError' });
-    });
-    return within(ANSWER_TIMEOUT_MS, written).catch((error) => this.failed(error));
+    const { type } = await this.finished;
+    // Without an error object the browser itself gave up: the connection is lost.
+    if (type !== 'complete') throw this.reason({ name: 'AbortError' });
   }
 
   abort() {
@@ -247,34 +265,26 @@ class Transaction {
   }
 }
 
-/** A record under way to the disk. */
+/** A record under way to the disk. It waits for as long as it is not given up: one alarm for all of it is enough. */
 class Addition {
   constructor(connection, ...what) {
-    this.done = this.write(connection, ...what);
+    const { database } = connection;
+    this.done = this.write(connection, ...what).catch((error) => {
+      throw connection.failed(database, error);
+    });
   }
 
-  async write(connection, [store, other, key], expected, next, record) {
-    await connection.open();
-    if (this.isGivenUp) return undefined;
-    const writing = connection.begin(`${store} ${other}`, true);
-    this.writing = writing;
-    const [found] = await Promise.all([
-      writing.ask(other, 'get', key),
-      writing.ask(store, 'add', record),
-      writing.ask(other, 'put', next, key),
-    ]);
-    if (text(found) !== text(expected)) {
-      writing.abort();
-      return undefined;
-    }
+  async write(connection, store, opening, record) {
+    if (connection.opening !== opening) return undefined;
+    this.writing = connection.started(store, true);
+    await this.writing.answer(store, 'add', record);
     // The browser begins the look back when what is written before it is on the disk.
-    const lookBack = async () => connection.begin(store, false).ask(store, 'get', record.key);
-    const [, saved] = await Promise.all([writing.commit(), lookBack()]);
-    return saved;
+    const lookBack = async () => connection.started(store, false).answer(store, 'get', record.key);
+    const [, found] = await Promise.all([this.writing.written(), lookBack()]);
+    return text(found) === text(record);
   }
 
   abort() {
-    this.isGivenUp = true;
     this.writing?.abort();
   }
 }

@@ -95,8 +95,6 @@ extern "C" {
     fn worded(error: &JsValue) -> String;
     /// A record as JSON; `None` when there is none, or no JSON can say it.
     pub(crate) fn text(record: &JsValue) -> Option<String>;
-    /// A copy of an object, with what this JSON says.
-    pub(crate) fn merged(object: &JsValue, json: &str) -> JsValue;
 
     #[wasm_bindgen(js_name = Connection)]
     type JsConnection;
@@ -106,14 +104,10 @@ extern "C" {
     fn open(this: &JsConnection) -> Promise;
     #[wasm_bindgen(method, catch)]
     fn begin(this: &JsConnection, stores: &str, is_write: bool) -> Result<JsTransaction, JsValue>;
-    #[wasm_bindgen(method, js_name = addNext)]
-    fn add_next(
-        this: &JsConnection,
-        places: &str,
-        expected: &JsValue,
-        next: &JsValue,
-        record: &str,
-    ) -> JsAddition;
+    #[wasm_bindgen(method, getter)]
+    fn opening(this: &JsConnection) -> u32;
+    #[wasm_bindgen(method)]
+    fn add(this: &JsConnection, store: &str, opening: u32, record: &str) -> JsAddition;
     #[wasm_bindgen(method)]
     fn forget(this: &JsConnection);
     #[wasm_bindgen(method)]
@@ -130,6 +124,8 @@ extern "C" {
     fn ask(this: &JsTransaction, path: &str, method: &str, one: &JsValue, two: &JsValue) -> Promise;
     #[wasm_bindgen(method)]
     fn page(this: &JsTransaction, store: &str, after: &JsValue, limit: u32) -> Promise;
+    #[wasm_bindgen(method, js_name = lastNumber)]
+    fn last_number(this: &JsTransaction, path: &str, first: Option<&str>) -> Promise;
     #[wasm_bindgen(method, catch, js_name = putAll)]
     fn put_all(this: &JsTransaction, store: &str, records: &str) -> Result<(), JsValue>;
     #[wasm_bindgen(method)]
@@ -175,22 +171,23 @@ impl Connection {
         }
     }
 
-    /// Adds a record, JSON with a key of its own, and puts `next` beside it in place of what is expected there.
-    /// `places` names the store of records, the store of the other value, and its key there, with a space between
-    /// them. Resolves when both are on the disk, to the record as a look back finds it; or to nothing, and nothing
-    /// is written, when something else is there than is expected. Dropped before, nothing is written, unless it is
-    /// being committed.
-    ///
-    /// All is asked for at once: what takes time is to wait for one answer after the other.
-    pub(crate) async fn add_next(
+    /// Which opening of the connection this is.
+    pub(crate) fn opening(&self) -> u32 {
+        self.0.opening()
+    }
+
+    /// Adds a record, JSON with a key of its own, in a transaction of its own. Resolves when it is on the disk, with
+    /// whether a look back finds it there; or to nothing, and nothing is written, when that opening of the connection
+    /// is over: what is known of the database may not hold for another. Dropped before, nothing is written, unless it is
+    /// being committed. It waits without an end.
+    pub(crate) async fn add(
         &self,
-        places: &str,
-        expected: &JsValue,
-        next: &JsValue,
+        store: &str,
+        opening: u32,
         record: &str,
-    ) -> Result<JsValue, StorageError> {
-        let addition = Addition(self.0.add_next(places, expected, next, record));
-        answer(addition.0.done()).await
+    ) -> Result<Option<bool>, StorageError> {
+        let addition = Addition(self.0.add(store, opening, record));
+        Ok(answer(addition.0.done()).await?.as_bool())
     }
 
     /// Closes the connection; the next transaction opens it again.
@@ -257,6 +254,13 @@ impl Transaction {
             length: page.get(1).as_f64().unwrap_or_default() as usize,
             last_key: page.get(2),
         })
+    }
+
+    /// The highest key of a store; of an index over pairs, the highest number beside this first part. 0 when there is
+    /// none.
+    pub(crate) async fn last_number(&self, path: &str, first: Option<&str>) -> Result<u64, StorageError> {
+        // Far below 2^53.
+        Ok(answer(self.inner.last_number(path, first)).await?.as_f64().unwrap_or_default() as u64)
     }
 
     /// Puts every record of a JSON array, without waiting: if one fails, the commit says so.

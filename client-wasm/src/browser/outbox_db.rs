@@ -4,7 +4,11 @@
 //! | --- | --- | --- | --- |
 //! | `entries` | `key` | [`EntryRecord`], unique by lead and version, and by installation and number | once; later only to remove personal data |
 //! | `marks` | `key` | `Mark`: what stores have said | by the engine |
-//! | `meta` | name | `installation`: device id and next numbers; `stores`: `Stores`; `epoch`: a number; `setting/…`: text | |
+//! | `meta` | name | `installation`: the device id; `stores`: `Stores`; `epoch`: a number; `setting/…`: text | |
+//!
+//! **The numbers** of the next entry are those after the highest that are there: entries are never deleted. So a Save
+//! writes one record and nothing else. Two tabs that take the same number cannot both keep it, because it is unique; and
+//! as long as no other number was taken, a page need not look.
 //!
 //! **The epoch** guards what the engine writes. Several tabs share this database, and one that was frozen for
 //! an hour must not write back receipts that another has voided since. A tab that begins to send counts the
@@ -15,12 +19,12 @@
 use std::cell::RefCell;
 
 use domain::{ClientId, DeviceId};
-use js_sys::{Array, JSON, Math, Reflect};
+use js_sys::{Array, JSON, Math};
 use wasm_bindgen::JsValue;
 
 use super::clock;
 use super::idb::{Connection, Mode, StorageError, Transaction, text, within};
-use super::installation::Installation;
+use super::installation::{Installation, Numbering};
 use crate::capture::Capture;
 use crate::engine::record::{EntryRecord, RECORD_VERSION, Records};
 use crate::engine::stored;
@@ -46,8 +50,8 @@ const EVERYTHING: &str = "entries marks meta";
 const INSTALLATION: &str = "installation";
 const STORES: &str = "stores";
 const EPOCH: &str = "epoch";
-/// Where an entry goes, and the numbers after it.
-const NEXT_ENTRY: &str = "entries meta installation";
+/// What a Save looks at that knows no numbers.
+const ENTRIES_AND_META: &str = "entries meta";
 
 /// Records read at once. Bounds the memory of a read, not of the outbox.
 const MAX_RECORDS_PER_READ: u32 = 500;
@@ -72,8 +76,9 @@ pub enum PutError {
 /// The outbox on disk.
 pub struct OutboxDb {
     connection: Connection,
-    /// What the next Save of this page expects to find: what the one before has left.
-    expected: RefCell<Option<Installation>>,
+    /// The numbers after those of this page's last Save, and the opening of the connection in which they are free, if
+    /// no other tab saves. Nobody has them while a Save is under way: should it fail, they would leave a gap.
+    next: RefCell<Option<(Numbering, u32)>>,
     is_fresh: bool,
 }
 
@@ -84,30 +89,26 @@ impl OutboxDb {
     /// When the browser gives no storage.
     pub async fn open(name: &str) -> Result<(Self, DeviceId), StorageError> {
         let connection = Connection::new(name, SCHEMA_VERSION, STORES_OF_V1);
-        let mut db = Self { connection, expected: RefCell::default(), is_fresh: false };
-        let installation = match db.known_or_new().await {
+        let mut db = Self { connection, next: RefCell::default(), is_fresh: false };
+        let device_id = match db.known_or_new().await {
             Err(StorageError::Closed(_)) => db.known_or_new().await?,
-            installation => installation?,
+            device_id => device_id?,
         };
-        let device_id = installation.device_id.clone();
-        *db.expected.borrow_mut() = Some(installation);
         Ok((db, device_id))
     }
 
     /// Writes nothing where nothing is to be written: a full disk must not keep the app from starting.
-    async fn known_or_new(&mut self) -> Result<Installation, StorageError> {
+    async fn known_or_new(&mut self) -> Result<DeviceId, StorageError> {
         let transaction = self.connection.begin(META, Mode::Read).await?;
-        let found = transaction.get(META, &INSTALLATION.into()).await?;
-        if let Some(known) = Installation::read(&found) {
-            return Ok(known);
+        if let Some(known) = installation(&transaction).await?.ok() {
+            return Ok(known.device_id);
         }
         drop(transaction);
-        let transaction = self.connection.begin("entries meta", Mode::Write).await?;
-        let installation = installation(&transaction, false).await?;
-        self.is_fresh = installation.next_key == 1;
-        put_installation(&transaction, &installation).await?;
+        let transaction = self.connection.begin(ENTRIES_AND_META, Mode::Write).await?;
+        let numbering = numbering(&transaction).await?;
+        self.is_fresh = numbering.key == 1;
         transaction.commit().await?;
-        Ok(installation)
+        Ok(numbering.device_id)
     }
 
     /// Whether there was nothing here before this was opened.
@@ -135,18 +136,16 @@ impl OutboxDb {
         saved_at: i64,
     ) -> Result<EntryRecord, StorageError> {
         match self.write_next(capture, saved_at).await {
-            // Something else is there than was expected, or that cannot be known: with a look at it, then.
+            Ok(Some(saved)) => return Ok(saved),
+            // It is not known which numbers are free, or another tab has used them: with a look at what is there, then.
             Ok(None) | Err(StorageError::Closed(_)) => {}
             Err(error) if is_conflict(&error) => {}
-            Ok(Some(saved)) => return Ok(saved),
             Err(error) => return Err(error),
         }
-        let saved = match self.write(capture, saved_at, false).await {
+        let saved = match self.write(capture, saved_at).await {
             // The browser has closed the connection under us: once more on a fresh one. If the first
             // attempt did reach the disk, the second finds it.
-            Err(StorageError::Closed(_)) => self.write(capture, saved_at, false).await?,
-            // A number was used already, whoever did it.
-            Err(error) if is_conflict(&error) => self.write(capture, saved_at, true).await?,
+            Err(StorageError::Closed(_)) => self.write(capture, saved_at).await?,
             written => written?,
         };
         match self.look_back(&saved).await {
@@ -162,26 +161,20 @@ impl OutboxDb {
     }
 
     /// The Save of nearly every lead, where nothing has to be looked up: its numbers follow those that this page
-    /// used last. `None` when those on the disk are others; then nothing was written.
+    /// used last. `None` when it does not know them; then nothing was written.
     async fn write_next(
         &self,
         capture: &Capture,
         saved_at: i64,
     ) -> Result<Option<EntryRecord>, StorageError> {
-        let Some(installation) = self.expected.take() else { return Ok(None) };
-        let record = installation.next_entry(capture, saved_at);
-        let next = installation.after(&record);
-        // Whoever saves meanwhile comes after this one, and finds out if it fails.
-        *self.expected.borrow_mut() = Some(next.clone());
-        let json = stored::write_entry(&record);
-        let found =
-            self.connection.add_next(NEXT_ENTRY, &installation.to_record(), &next.to_record(), &json).await;
-        let is_written = found.as_ref().is_ok_and(|found| !found.is_undefined());
-        if !is_written {
-            self.expected.take();
-            return found.map(|_| None);
+        let Some((numbering, opening)) = self.next.take() else { return Ok(None) };
+        let record = numbering.entry(capture, saved_at);
+        match self.connection.add(ENTRIES, opening, &stored::write_entry(&record)).await? {
+            Some(true) => {}
+            Some(false) => return Err(StorageError::NotReadBack(record.key)),
+            None => return Ok(None),
         }
-        confirm(&record, &found?)?;
+        self.next.replace(Some((Numbering::after(&record), opening)));
         Ok(Some(record))
     }
 
@@ -191,9 +184,9 @@ impl OutboxDb {
         &self,
         capture: &Capture,
         saved_at: i64,
-        begins_anew: bool,
     ) -> Result<EntryRecord, StorageError> {
-        let transaction = self.connection.begin("entries meta", Mode::Write).await?;
+        let transaction = self.connection.begin(ENTRIES_AND_META, Mode::Write).await?;
+        let opening = self.connection.opening();
         let mut capture = capture.clone();
         loop {
             let lead = lead_key(capture.client_id(), capture.version());
@@ -210,13 +203,10 @@ impl OutboxDb {
             // Another tab has changed the same lead meanwhile. Both are kept; this one is later.
             capture = capture.with_next_version();
         }
-        let installation = installation(&transaction, begins_anew).await?;
-        let record = installation.next_entry(&capture, saved_at);
+        let record = numbering(&transaction).await?.entry(&capture, saved_at);
         add_entry(&transaction, &record).await?;
-        let next = installation.after(&record);
-        put_installation(&transaction, &next).await?;
         transaction.commit().await?;
-        *self.expected.borrow_mut() = Some(next);
+        self.next.replace(Some((Numbering::after(&record), opening)));
         Ok(record)
     }
 
@@ -245,8 +235,8 @@ impl OutboxDb {
     }
 
     async fn add(&self, records: &[EntryRecord], added: &mut Vec<EntryRecord>) -> Result<(), StorageError> {
-        let transaction = self.connection.begin("entries meta", Mode::Write).await?;
-        let mut installation = installation(&transaction, false).await?;
+        let transaction = self.connection.begin(ENTRIES_AND_META, Mode::Write).await?;
+        let mut key = numbering(&transaction).await?.key;
         for record in records {
             let same_lead = lead_key(record.client_id, record.version);
             let same_seq = pair(record.device_id.as_str(), record.device_seq as f64);
@@ -255,16 +245,11 @@ impl OutboxDb {
             {
                 continue;
             }
-            let record = EntryRecord { key: installation.next_key, ..record.clone() };
+            let record = EntryRecord { key, ..record.clone() };
             add_entry(&transaction, &record).await?;
-            installation.next_key += 1;
-            // An older state of this very storage was put back; what was numbered since must not be used again.
-            if record.device_id == installation.device_id {
-                installation.next_device_seq = installation.next_device_seq.max(record.device_seq + 1);
-            }
+            key += 1;
             added.push(record);
         }
-        put_installation(&transaction, &installation).await?;
         transaction.commit().await
     }
 
@@ -391,41 +376,34 @@ async fn epoch_of(transaction: &Transaction) -> Result<u64, StorageError> {
     Ok(get_meta(transaction, EPOCH).await?.and_then(|json| json.parse().ok()).unwrap_or(0))
 }
 
-/// The installation, or a new one: when the storage is fresh, and when nobody can tell how far the old one's
-/// numbers have got, because its record cannot be read or a number was used already. Numbers are never used
-/// twice, and nothing keeps a person from saving (invariant 10). The old record is kept beside.
-async fn installation(transaction: &Transaction, begins_anew: bool) -> Result<Installation, StorageError> {
+/// The installation; or what stands in its place, where that cannot be read.
+async fn installation(transaction: &Transaction) -> Result<Result<Installation, JsValue>, StorageError> {
     let found = transaction.get(META, &INSTALLATION.into()).await?;
-    if let Some(known) = Installation::read(&found).filter(|_| !begins_anew) {
-        return Ok(known);
-    }
+    Ok(text(&found).and_then(|json| Installation::read(&json)).ok_or(found))
+}
+
+/// The numbers of the next entry: of the installation, or of a new one when the storage is fresh, and when nobody
+/// can tell whose the numbers are, because the record cannot be read. Numbers are never used twice, and nothing keeps a
+/// person from saving (invariant 10). The old record is kept beside.
+async fn numbering(transaction: &Transaction) -> Result<Numbering, StorageError> {
+    let installation = installation(transaction).await?;
+    let key = transaction.last_number(ENTRIES, None).await? + 1;
+    let unreadable = match installation {
+        Ok(Installation { device_id, lowest_seq }) => {
+            let last = transaction.last_number(BY_SEQ, Some(device_id.as_str())).await?;
+            return Ok(Numbering { device_id, seq: lowest_seq.max(last + 1), key });
+        }
+        Err(unreadable) => unreadable,
+    };
     let device_id = clock::new_device_id().map_err(|error| StorageError::from_js(&error))?;
-    if found.is_undefined() {
+    if unreadable.is_undefined() {
         // A tab that knows a database of this name which is gone must not take this one for it.
         put_meta(transaction, EPOCH, &number((Math::random() * 1e12) as u64)).await?;
     } else {
-        put_meta(transaction, &[INSTALLATION, "/", device_id.as_str()].concat(), &found).await?;
+        put_meta(transaction, &[INSTALLATION, "/", device_id.as_str()].concat(), &unreadable).await?;
     }
-    let next_key = last_key(transaction).await? + 1;
-    Ok(Installation::new(device_id, next_key))
-}
-
-/// The highest key of an entry; those that cannot be read have one too.
-async fn last_key(transaction: &Transaction) -> Result<u64, StorageError> {
-    let cursor = transaction.ask(ENTRIES, "openKeyCursor", &JsValue::NULL, &"prev".into()).await?;
-    if cursor.is_null() {
-        return Ok(0);
-    }
-    let key = Reflect::get(&cursor, &"key".into()).map_err(|error| StorageError::from_js(&error))?;
-    // Keys stay far below 2^53.
-    Ok(key.as_f64().unwrap_or_default() as u64)
-}
-
-async fn put_installation(
-    transaction: &Transaction,
-    installation: &Installation,
-) -> Result<(), StorageError> {
-    put_meta(transaction, INSTALLATION, &installation.to_record()).await
+    put_meta(transaction, INSTALLATION, &object(&Installation::record_of(&device_id))?).await?;
+    Ok(Numbering { device_id, seq: 1, key })
 }
 
 /// A number, or the version of a lead, is there already.

@@ -2,7 +2,10 @@
 //! no number is used twice or left out (9); the error says which kind it is; and when the fault is over the same
 //! connection goes on.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 
 use leadlog_client::browser::{OutboxDb, PutError, StorageError};
 use leadlog_client::capture::Capture;
@@ -166,6 +169,26 @@ async fn a_save_that_was_given_up_before_its_turn_is_not_written_later() {
     fault.lift().await;
     let other = db.save(&capture(&device_id), 0).await.unwrap();
     assert_eq!(records("given-up").await, [first, other]);
+}
+
+/// Invariant 9: whoever saves while a Save fails does not leave its number out.
+#[wasm_bindgen_test]
+async fn a_save_that_fails_leaves_no_gap_to_the_next() {
+    let (db, device_id) = OutboxDb::open("gap").await.unwrap();
+    db.save(&capture(&device_id), 0).await.unwrap();
+    let (first, second) = (capture(&device_id), capture(&device_id));
+    let (mut failing, mut following) = (pin!(db.save(&first, 0)), pin!(db.save(&second, 0)));
+    let full = Fault::full_disk("entries");
+    assert!(is_pending(failing.as_mut()).await);
+    full.lift().await;
+    assert!(is_pending(following.as_mut()).await);
+    assert_eq!(failing.await.unwrap_err().reason(), "quota");
+    assert_eq!(following.await.unwrap().device_seq, 2);
+}
+
+/// Begins this work, or goes on with it, as far as it gets without waiting.
+async fn is_pending(mut work: Pin<&mut impl Future>) -> bool {
+    poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending())).await
 }
 
 /// Invariant 10: a later version of the app has changed the database under an open page. This page stands aside,

@@ -135,7 +135,7 @@ async fn a_form_that_cannot_be_saved_waits() {
     pending(&[form(8)]).await;
     let (db, device_id) = OutboxDb::open("full-outbox").await.unwrap();
     {
-        let _full = Fault::full_disk("meta");
+        let _full = Fault::full_disk("entries");
         assert_eq!(take_over(&db, make(&device_id)).await.unwrap(), (Vec::new(), 1));
     }
     assert_eq!(raw(PENDING, "forms").await, json!([form(8)]));

@@ -79,7 +79,7 @@ async fn when_the_disk_refuses_nothing_is_half_written() {
     let device = open_at(NOWHERE, "full").await.unwrap();
     device.save(FORM).await.unwrap();
     {
-        let _full = Fault::full_disk("meta");
+        let _full = Fault::full_disk("entries");
         let error = device.save(FORM).await.unwrap_err();
         assert!(matches!(error, SaveError::Storage(StorageError::Full(_))), "{error:?}");
         let json: Value = serde_json::from_str(&error.to_json()).unwrap();

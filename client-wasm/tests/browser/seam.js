@@ -14,9 +14,9 @@ function patch(prototype, methods, change) {
   };
 }
 
-/** `put` on one store finds no space at once. */
+/** A write to one store finds no space at once. */
 export function fullDisk(store) {
-  return patch(IDBObjectStore.prototype, ['put'], function (original, args) {
+  return patch(IDBObjectStore.prototype, requests.write, function (original, args) {
     if (this.name === store) throw new DOMException('the disk is full', 'QuotaExceededError');
     return original.apply(this, args);
   });

@@ -40,7 +40,7 @@ extern "C" {
 pub(crate) struct Fault(Option<Function>);
 
 impl Fault {
-    /// A quota that is used up, as `put` of one store feels it: the second write of a Save's transaction.
+    /// A quota that is used up, as a request to write to one store feels it.
     pub(crate) fn full_disk(store: &str) -> Self {
         Self(Some(full_disk(store)))
     }
