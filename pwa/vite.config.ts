@@ -28,6 +28,14 @@ export default defineConfig({
     // A polyfill for browsers below the floor.
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // What changes more rarely than the app itself has a file of its own, which an update does not fetch again.
+          groups: [{ name: 'libraries', test: /[\\/](?:node_modules|client-wasm)[\\/]/ }],
+        },
+      },
+    },
   },
   server: {
     // The library stands beside this folder.

