@@ -1,9 +1,9 @@
 //! The task that keeps the projections at the head of the log.
 //!
 //! It is in one of three states. **Standby**: another process leads; it asks again at every poll. **Leading**: it makes
-//! steps until every projection is caught up, then sleeps until it is woken or polls. **Away**: the database does
-//! not answer; it tries again after 100 ms, doubling up to 10 s. It ends when it is told to, between two steps, or when its
-//! [`Runner`] is dropped.
+//! steps until every projection is caught up, then sleeps until it is woken or polls; while leads come in without a
+//! pause it lets them gather. **Away**: the database does not answer; it tries again after 100 ms, doubling up to 10 s.
+//! It ends when it is told to, between two steps, or when its [`Runner`] is dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +27,10 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct RunnerOptions {
     /// How often the log is looked at when nobody wakes the runner, and how soon a standby takes over.
     pub poll_interval: Duration,
-    /// How long events gather after a page that was not full. Bounds what the projections cost while leads come
-    /// in one by one, and is how far behind they then may be.
+    /// Once a step has made something, the next begins when nothing has been appended for so long: who waits for an
+    /// answer goes before who reads a projection, and a page costs what it costs.
+    pub pause: Duration,
+    /// It begins then at the latest, although more is being appended. How far behind the projections may be.
     pub gather: Duration,
     /// Most events of one step. A lead has at most 16 KiB and a refusal about four times that, so this
     /// bounds the memory.
@@ -36,9 +38,14 @@ pub struct RunnerOptions {
 }
 
 impl Default for RunnerOptions {
-    /// Every second; 100 ms; 1,000 events.
+    /// Every second; 100 ms, 2 s; 1,000 events.
     fn default() -> Self {
-        Self { poll_interval: Duration::from_secs(1), gather: Duration::from_millis(100), page_events: 1_000 }
+        Self {
+            poll_interval: Duration::from_secs(1),
+            pause: Duration::from_millis(100),
+            gather: Duration::from_secs(2),
+            page_events: 1_000,
+        }
     }
 }
 
@@ -109,7 +116,7 @@ struct Work {
 enum Pace {
     /// Nothing was new.
     Idle,
-    /// Less than a page was new: by the next look, more has gathered, and a page costs what it costs.
+    /// Less than a page was new.
     Trickle,
     /// A full page: there is more.
     Backlog,
@@ -160,10 +167,13 @@ impl Work {
             }
             match pace {
                 Pace::Backlog => {}
-                Pace::Trickle => tokio::select! {
-                    () = sleep(self.options.gather) => {}
-                    () = stopped(&mut self.stopping) => {}
-                },
+                Pace::Trickle => {
+                    let pause = pause(&self.waker, self.options);
+                    tokio::select! {
+                        _ = timeout(self.options.gather, pause) => {}
+                        () = stopped(&mut self.stopping) => {}
+                    }
+                }
                 Pace::Idle => tokio::select! {
                     () = self.waker.0.notified() => {}
                     () = sleep(self.options.poll_interval) => {}
@@ -195,6 +205,11 @@ impl Work {
         }
         Ok(pace)
     }
+}
+
+/// Waits until nothing has been appended for a while.
+async fn pause(waker: &Waker, options: RunnerOptions) {
+    while timeout(options.pause, waker.0.notified()).await.is_ok() {}
 }
 
 /// Also when the `Runner` was dropped.

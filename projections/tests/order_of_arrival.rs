@@ -215,6 +215,7 @@ async fn rows_after(pool: &PgPool, streams: &[Vec<Step>], arrival: &Arrival) -> 
     let options = RunnerOptions {
         page_events: arrival.page_events,
         poll_interval: Duration::from_millis(50),
+        pause: Duration::ZERO,
         gather: Duration::ZERO,
     };
     let runner = Runner::spawn(pool.clone(), options);

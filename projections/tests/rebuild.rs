@@ -20,8 +20,12 @@ use projections::{
 use serde_json::json;
 use sqlx::PgPool;
 
-const QUICK: RunnerOptions =
-    RunnerOptions { poll_interval: Duration::from_millis(20), gather: Duration::ZERO, page_events: 200 };
+const QUICK: RunnerOptions = RunnerOptions {
+    poll_interval: Duration::from_millis(20),
+    pause: Duration::ZERO,
+    gather: Duration::ZERO,
+    page_events: 200,
+};
 
 async fn assert_verified(pool: &PgPool) {
     for projection in &ALL {

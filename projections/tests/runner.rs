@@ -20,12 +20,20 @@ use sqlx::{PgConnection, PgPool};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Small pages, so that there is much between them.
-const SMALL_PAGES: RunnerOptions =
-    RunnerOptions { poll_interval: Duration::from_millis(20), gather: Duration::ZERO, page_events: 3 };
+const SMALL_PAGES: RunnerOptions = RunnerOptions {
+    poll_interval: Duration::from_millis(20),
+    pause: Duration::ZERO,
+    gather: Duration::ZERO,
+    page_events: 3,
+};
 
 /// So rare that nothing in these tests happens because of a poll.
-const WOKEN_ONLY: RunnerOptions =
-    RunnerOptions { poll_interval: Duration::from_secs(3_600), gather: Duration::ZERO, page_events: 100 };
+const WOKEN_ONLY: RunnerOptions = RunnerOptions {
+    poll_interval: Duration::from_secs(3_600),
+    pause: Duration::ZERO,
+    gather: Duration::ZERO,
+    page_events: 100,
+};
 
 async fn reached(pool: &PgPool, position: u64) {
     for projection in &ALL {
@@ -66,6 +74,20 @@ async fn a_runner_wakes_when_it_is_told_and_catches_up_when_it_starts() {
     assert_eq!(leaders(&pool).await.len(), 1);
     runner.shutdown().await;
     assert_eq!(leaders(&pool).await, [0_i32; 0], "the lead is given up before shutdown returns");
+}
+
+/// However many leads come in, the office sees them.
+#[tokio::test]
+async fn what_is_appended_without_a_pause_is_projected_all_the_same() {
+    let (pool, _) = fresh_store().await;
+    let no_pause_is_long_enough =
+        RunnerOptions { pause: Duration::from_secs(3_600), gather: Duration::from_millis(50), ..WOKEN_ONLY };
+    let runner = Runner::spawn(pool.clone(), no_pause_is_long_enough);
+    for start in [0, 5, 10] {
+        record(&pool, &captures(start..start + 5)).await;
+        runner.wake();
+        reached(&pool, u64::from(start) + 5).await;
+    }
 }
 
 #[tokio::test]
