@@ -35,6 +35,16 @@ pub enum Database {
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The folder was never used.
+    #[error(
+        "there is no store in {}; name the folder that the server was started with, with --data-dir, or start one there \
+         with `leadlog serve`",
+        .folder.display()
+    )]
+    NoStore {
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
     /// The managed PostgreSQL did not start.
     #[error(transparent)]
     Managed(#[from] managed_postgres::StartError),
@@ -114,6 +124,19 @@ impl Database {
         match url.filter(|url| !url.is_empty()) {
             Some(url) => Self::Url(url),
             None => Self::Managed(data_dir.unwrap_or_else(default_data_dir)),
+        }
+    }
+
+    /// Whether there is something to be looked at. A managed folder that was never used is more likely a wrong name.
+    ///
+    /// # Errors
+    /// Says which folder that is, and what to do.
+    pub fn check_is_there(&self) -> Result<(), OpenError> {
+        match self {
+            Self::Managed(folder) if !Cluster::is_there(folder) => {
+                Err(OpenError::NoStore { folder: folder.clone() })
+            }
+            Self::Managed(_) | Self::Url(_) => Ok(()),
         }
     }
 

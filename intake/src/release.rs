@@ -26,7 +26,7 @@ pub enum ReleaseError {
     #[error("no refused submission has this digest")]
     NotFound,
     /// Somebody has dealt with it already. Nothing was released again.
-    #[error("it was released already, at {}", .0.at)]
+    #[error("it was {} already, at {}", done(.0.outcome), .0.at)]
     AlreadyReleased(Release),
     /// By today's rules it is no lead either: what stands against it. It stays where it is.
     #[error("today's rules refuse it, too: {}", objection(.0))]
@@ -156,6 +156,13 @@ fn release_event(digest: &str, release: Release) -> NewEvent {
 
 fn not_recorded(why: &str) -> ReleaseError {
     IntakeError::Unavailable(format!("the release was not recorded: {why}")).into()
+}
+
+const fn done(outcome: ReleaseOutcome) -> &'static str {
+    match outcome {
+        ReleaseOutcome::Recorded => "released",
+        ReleaseOutcome::Dismissed => "dismissed",
+    }
 }
 
 /// What stands against an entry, for people. Fields and codes hold nothing that anybody typed.

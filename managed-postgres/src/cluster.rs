@@ -53,6 +53,11 @@ enum Presence {
 }
 
 impl Cluster {
+    /// Whether a cluster was made in this folder before.
+    pub fn is_there(data_dir: &Path) -> bool {
+        Folders::cluster_in(data_dir).exists()
+    }
+
     /// Starts PostgreSQL on this folder, or joins the one that runs there. The first start creates the
     /// folder, the cluster and the database.
     ///

@@ -23,6 +23,11 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
+    /// Where the cluster of a data folder is.
+    pub(crate) fn cluster_in(data_dir: &Path) -> PathBuf {
+        data_dir.join("cluster")
+    }
+
     /// Creates the data folder if it is missing. What it creates on the way can be passed through by
     /// the user that PostgreSQL runs as, whatever the umask; what exists stays as it is.
     pub(crate) fn open(data_dir: &Path) -> Result<Self, StartError> {
@@ -30,7 +35,7 @@ impl Folders {
         create_with_parents(&absolute)?;
         let data_dir = fs::canonicalize(&absolute).map_err(io("open", &absolute))?;
         Ok(Self {
-            cluster: data_dir.join("cluster"),
+            cluster: Self::cluster_in(&data_dir),
             new_cluster: data_dir.join("cluster.new"),
             log: data_dir.join("log"),
             data_dir,

@@ -63,7 +63,7 @@ pub async fn rebuild(
     };
     let mut build = Build::open(pool, projection, Purpose::Rebuild, on_poison).await?;
     let rebuilt = rebuild_in(&mut build, &mut tell).await;
-    build.close().await;
+    build.close(rebuilt.is_err()).await;
     rebuilt
 }
 

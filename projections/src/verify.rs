@@ -73,7 +73,7 @@ pub async fn verify(
 ) -> Result<Verification, BuildError> {
     let mut build = Build::open(pool, projection, Purpose::Verify, OnPoison::Park).await?;
     let verification = verify_in(&mut build, &mut tell).await;
-    build.close().await;
+    build.close(verification.is_err()).await;
     verification
 }
 

@@ -24,12 +24,13 @@ impl DatabaseArgs {
         Database::choose(self.database_url.clone(), self.data_dir.clone())
     }
 
-    /// Does something with the store, beside a running server or without one, and lets go of the database.
+    /// Does something with a store that there is, beside a running server or without one, and lets go of the database.
     pub(super) async fn with_store<T>(
         &self,
         work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let database = self.database();
+        database.check_is_there()?;
         let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
         let done = with_store_at(&url, work).await;
         if let Some(cluster) = cluster {

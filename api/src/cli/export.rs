@@ -1,7 +1,7 @@
 //! `leadlog export`.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
@@ -115,18 +115,27 @@ impl Export {
                 let campaigns = store.campaigns();
                 let pool = store.pool().clone();
                 let exported = export::start(pool, rows, format, head, campaigns.as_ref()).await?;
-                output::write(exported.chunks, out.as_deref()).await
+                output::write(exported.chunks, out.as_deref()).await?;
+                if let Some(file) = out {
+                    eprintln!(
+                        "{}: {} rows, complete up to position {head} of the log",
+                        file.display(),
+                        exported.rows
+                    );
+                }
+                Ok(())
             })
             .await
     }
 
     fn file_type(&self) -> FileType {
-        let ending = self.out.as_deref().and_then(Path::extension).and_then(|ending| ending.to_str());
         match self.format {
             Some(Format::Csv) => FileType::Csv,
             Some(Format::Xlsx) => FileType::Xlsx,
             Some(Format::Ndjson) => FileType::Ndjson,
-            None => ending.and_then(|ending| ending.parse().ok()).unwrap_or(FileType::Csv),
+            None => output::ending(self.out.as_deref())
+                .and_then(|ending| ending.parse().ok())
+                .unwrap_or(FileType::Csv),
         }
     }
 }

@@ -7,6 +7,11 @@ use anyhow::Context;
 use futures_util::TryStreamExt;
 use projections::export::Chunks;
 
+/// How the name of a file ends.
+pub(super) fn ending(file: Option<&Path>) -> Option<&str> {
+    file?.extension()?.to_str()
+}
+
 /// Writes the chunks to the file, whole or not at all; without a file, to standard output.
 pub(super) async fn write(chunks: Chunks, out: Option<&Path>) -> anyhow::Result<()> {
     match out {

@@ -1,7 +1,7 @@
 //! `leadlog quarantine`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
@@ -58,9 +58,9 @@ struct List {
 /// Treat the file as you treat an export of leads. A file is written whole or not at all.
 #[derive(Args)]
 struct Export {
-    /// Format of the file.
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
-    format: Format,
+    /// Format of the file. Without it, as the name of the file ends; else csv.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 
     /// File to write; without it, standard output.
     #[arg(long, value_name = "FILE")]
@@ -151,7 +151,7 @@ async fn listed(store: &Store) -> anyhow::Result<Vec<Listed>> {
 
 impl Export {
     async fn run(self) -> anyhow::Result<()> {
-        let format = match self.format {
+        let format = match self.format.map_or_else(|| of_name(self.out.as_deref()), Ok)? {
             Format::Csv => QuarantineFormat::Csv,
             Format::Ndjson => QuarantineFormat::Ndjson,
         };
@@ -162,6 +162,15 @@ impl Export {
                 output::write(quarantine::export(store.pool().clone(), format), out.as_deref()).await
             })
             .await
+    }
+}
+
+/// The format that the name of a file asks for.
+fn of_name(out: Option<&Path>) -> anyhow::Result<Format> {
+    match output::ending(out) {
+        Some("ndjson") => Ok(Format::Ndjson),
+        Some("xlsx") => bail!("the quarantine is written as csv or ndjson; name the file so"),
+        _ => Ok(Format::Csv),
     }
 }
 

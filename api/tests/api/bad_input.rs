@@ -1,6 +1,7 @@
 //! Each kind of bad input gets a precise answer, costs its neighbours nothing, and loses nothing.
 
 use std::io::Write;
+use std::process::Command;
 
 use domain::{ErrorCode, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Verdict};
 use flate2::Compression;
@@ -162,4 +163,24 @@ async fn a_route_that_is_not_there_says_so() {
     let server = Server::start().await;
     assert_problem(&server.get("/api/nothing").await, 404, "not-found");
     assert_problem(&server.get("/api/leads/sync").await, 404, "not-found");
+}
+
+/// A misspelt folder is no empty store: nothing is made there, and nobody is told that all is well.
+#[test]
+fn a_command_says_that_there_is_no_store_in_a_folder() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("misspelt");
+    for command in [["projections", "status"], ["quarantine", "list"], ["export", "leads"]] {
+        let said = Command::new(env!("CARGO_BIN_EXE_leadlog"))
+            .args(command)
+            .arg("--data-dir")
+            .arg(&folder)
+            .env_remove("DATABASE_URL")
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&said.stderr);
+        assert!(!said.status.success() && said.stdout.is_empty(), "{error}");
+        assert!(error.contains("misspelt") && error.contains("--data-dir"), "{error}");
+    }
+    assert!(!folder.exists());
 }

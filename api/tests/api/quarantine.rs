@@ -70,7 +70,10 @@ async fn what_was_refused_is_listed_without_personal_data_and_exported_whole() {
     assert!(said.is_success, "{}", said.error);
     let csv = rows(&std::fs::read(&file).unwrap());
     assert_eq!((csv.len(), &csv[0]["entry"]), (2, &entry.to_string()));
-    let lines = quarantine(&server, &["export", "--format", "ndjson"]).await.out;
+    let named_so = folder.path().join("refused.ndjson");
+    let said = quarantine(&server, &["export", "--out", named_so.to_str().unwrap()]).await;
+    assert!(said.is_success, "{}", said.error);
+    let lines = std::fs::read_to_string(named_so).unwrap();
     let raws: Vec<String> = lines
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["raw"].as_str().unwrap().to_owned())
@@ -101,7 +104,8 @@ async fn what_was_refused_is_recorded_or_put_aside_once() {
     let leads = rows(&server.get("/api/exports/leads.csv").await.body);
     assert_eq!(leads.iter().map(|row| row["email"].as_str()).collect::<Vec<_>>(), ["anna1@example.com"]);
     for (digest, says) in [
-        (refused.as_str(), "released already"),
+        (refused.as_str(), "dismissed already"),
+        (&digest, "released already"),
         (&"0".repeat(64), "quarantine list"),
         ("12", "64 hexadecimal digits"),
     ] {

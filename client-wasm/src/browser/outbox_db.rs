@@ -180,11 +180,7 @@ impl OutboxDb {
 
     /// The Save of a lead that may be there already, by an earlier try or by another tab, or after another tab has
     /// saved.
-    async fn write(
-        &self,
-        capture: &Capture,
-        saved_at: i64,
-    ) -> Result<EntryRecord, StorageError> {
+    async fn write(&self, capture: &Capture, saved_at: i64) -> Result<EntryRecord, StorageError> {
         let transaction = self.connection.begin(ENTRIES_AND_META, Mode::Write).await?;
         let opening = self.connection.opening();
         let mut capture = capture.clone();

@@ -146,7 +146,7 @@ impl Build {
         match build.enter().await {
             Ok(()) => Ok(build),
             Err(error) => {
-                build.close().await;
+                build.close(true).await;
                 Err(error)
             }
         }
@@ -207,10 +207,13 @@ impl Build {
         }
     }
 
-    /// Leaves the build as it is, and lets its lock go, so that the next one can take it when this returns.
-    pub(crate) async fn close(mut self) {
-        // Best effort: without an answer the connection is gone, and the lock with it.
-        let _ = sqlx::query("ROLLBACK").execute(&mut self.db).await;
+    /// Leaves the build as it is, and lets its lock go, so that the next one can take it when this returns. What failed
+    /// may have left a transaction open.
+    pub(crate) async fn close(mut self, has_failed: bool) {
+        if has_failed {
+            // Best effort: without an answer the connection is gone, and the lock with it.
+            let _ = sqlx::query("ROLLBACK").execute(&mut self.db).await;
+        }
         leadership::give_up(self.db).await;
     }
 }
