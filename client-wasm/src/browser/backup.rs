@@ -112,8 +112,11 @@ impl Device {
     /// [`RestoreError`]; what was taken in before stays.
     pub async fn restore(self: &Rc<Self>, document: &str) -> Result<String, RestoreError> {
         let snapshot = snapshot::read(document).ok_or(RestoreError::Unreadable)?;
-        let (mut added, mut known) =
-            self.db.restore(snapshot.entries).await.map_err(RestoreError::Storage)?;
+        let failed = |error| {
+            self.write_failed();
+            RestoreError::Storage(error)
+        };
+        let (mut added, mut known) = self.db.restore(snapshot.entries).await.map_err(failed)?;
         let mut unreadable = snapshot.unreadable;
         for form in &snapshot.forms {
             let capture = pending::PendingForm::read(form).and_then(|form| self.pending_capture(&form));
@@ -126,7 +129,7 @@ impl Device {
                 continue;
             }
             let saved = self.db.save(&capture, clock::moment().unix_ms).await;
-            added.push(saved.map_err(RestoreError::Storage)?);
+            added.push(saved.map_err(failed)?);
         }
         let restored = added.len();
         let records = Records { entries: added, ..Records::default() };

@@ -44,8 +44,10 @@ pub struct Device {
     status: RefCell<Option<String>>,
     /// Resolvers of the promises of those who asked for a sync.
     waiting: RefCell<Vec<Function>>,
-    /// A Save that failed, with what the person asked for: whether it reached the disk is not known.
-    pub(super) unsettled: RefCell<Option<(String, Capture)>>,
+    /// Saves that failed, with what the person asked for: whether they reached the disk is not known.
+    pub(super) unsettled: RefCell<Vec<(String, Capture)>>,
+    /// Whether there may be entries on the disk that the engine has not heard of.
+    is_disk_ahead: Cell<bool>,
     /// Who captures.
     pub(super) operator: RefCell<Option<String>>,
     /// An installation whose storage is gone.
@@ -102,6 +104,7 @@ impl Device {
             status: RefCell::default(),
             waiting: RefCell::default(),
             unsettled: RefCell::default(),
+            is_disk_ahead: Cell::new(false),
             timer: Timer::new(device.clone()),
             signals: OnceCell::new(),
             send_lock,
@@ -187,7 +190,32 @@ impl Device {
         self.tell(Input::Visible);
     }
 
+    /// A write has failed, and some of it may have reached the disk: the engine hears of that as soon as the disk can
+    /// be read. Nobody may be told that everything is sent while an entry lies there unheard of.
+    pub(super) fn write_failed(self: &Rc<Self>) {
+        self.is_disk_ahead.set(true);
+        self.catch_up_with_disk();
+    }
+
+    fn catch_up_with_disk(self: &Rc<Self>) {
+        if !self.is_disk_ahead.replace(false) {
+            return;
+        }
+        let device = Rc::clone(self);
+        spawn(async move {
+            match device.db.read_all(false).await {
+                Ok((Records { entries, .. }, _)) => {
+                    let records = Records { entries, ..Records::default() };
+                    device.tell_tabs(News { epoch: None, records: records.clone() });
+                    device.tell(Input::Restored(records));
+                }
+                Err(_) => device.is_disk_ahead.set(true),
+            }
+        });
+    }
+
     pub(crate) fn tick(self: &Rc<Self>) {
+        self.catch_up_with_disk();
         self.tell(Input::Tick);
         self.look_for_campaign();
     }

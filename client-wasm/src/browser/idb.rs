@@ -28,7 +28,7 @@ pub enum StorageError {
     Closed(String),
     /// The disk or the quota is full.
     Full(String),
-    /// A transaction or a request failed; nothing of it was written.
+    /// A transaction or a request failed. Nothing of it was written, but where it was to look back at what was.
     Refused(String),
     /// A record was written but could not be read back.
     NotReadBack(u64),

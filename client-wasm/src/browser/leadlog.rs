@@ -59,8 +59,8 @@ impl Leadlog {
     }
 
     /// Saves the form. Resolves with `{"clientId","deviceSeq"}` when the lead is durable and was read back.
-    /// Rejects with `{"code":"invalid","errors":[…]}` or `{"code":"storage","message":…}`; then nothing
-    /// was stored.
+    /// Rejects with `{"code":"invalid","errors":[…]}`, and nothing was stored; or with
+    /// `{"code":"storage","message":…}`, when that is not known and saving the same form again is the same lead.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn save(&self, form: &str) -> Promise {
         saved(self.device.save(form))

@@ -96,9 +96,10 @@ impl Device {
         make: &dyn Fn(Moment) -> Result<Capture, SaveError>,
     ) -> Result<Wish, SaveError> {
         let moment = clock::moment();
-        let failed = self.unsettled.take().filter(|(known, _)| *known == words);
+        let mut unsettled = self.unsettled.borrow_mut();
+        let failed = unsettled.iter().position(|(known, _)| *known == words);
         let capture = match failed {
-            Some((_, capture)) => capture,
+            Some(at) => unsettled.swap_remove(at).1,
             None => make(moment)?,
         };
         Ok(Wish { words, capture, saved_at: moment.unix_ms })
@@ -110,7 +111,8 @@ impl Device {
         let record = match self.db.save(&capture, saved_at).await {
             Ok(record) => record,
             Err(error) => {
-                *self.unsettled.borrow_mut() = Some((words, capture));
+                self.unsettled.borrow_mut().push((words, capture));
+                self.write_failed();
                 return Err(error.into());
             }
         };

@@ -59,6 +59,9 @@ const MAX_RECORDS_PER_READ: u32 = 500;
 /// Records restored in one transaction. A Save waits for no more than that.
 const MAX_RECORDS_PER_RESTORE: usize = 200;
 
+/// Above it, the browser cannot tell two numbers apart.
+const LAST_NUMBER: u64 = 1 << 53;
+
 /// How long a Save may take before the person is told that the disk does not answer, in milliseconds.
 const SAVE_TIMEOUT_MS: i32 = 8_000;
 
@@ -378,8 +381,9 @@ async fn installation(transaction: &Transaction) -> Result<Result<Installation, 
     Ok(text(&found).and_then(|json| Installation::read(&json)).ok_or(found))
 }
 
-/// The numbers of the next entry: of the installation, or of a new one when the storage is fresh, and when nobody
-/// can tell whose the numbers are, because the record cannot be read. Numbers are never used twice, and nothing keeps a
+/// The numbers of the next entry: of the installation, or of a new one when the storage is fresh, when nobody
+/// can tell whose the numbers are, because the record cannot be read, and when a file has brought one so high that none
+/// is left. Numbers are never used twice, and nothing keeps a
 /// person from saving (invariant 10). The old record is kept beside.
 async fn numbering(transaction: &Transaction) -> Result<Numbering, StorageError> {
     let installation = installation(transaction).await?;
@@ -387,7 +391,11 @@ async fn numbering(transaction: &Transaction) -> Result<Numbering, StorageError>
     let unreadable = match installation {
         Ok(Installation { device_id, lowest_seq }) => {
             let last = transaction.last_number(BY_SEQ, Some(device_id.as_str())).await?;
-            return Ok(Numbering { device_id, seq: lowest_seq.max(last + 1), key });
+            let seq = lowest_seq.max(last.saturating_add(1));
+            if seq < LAST_NUMBER {
+                return Ok(Numbering { device_id, seq, key });
+            }
+            transaction.get(META, &INSTALLATION.into()).await?
         }
         Err(unreadable) => unreadable,
     };

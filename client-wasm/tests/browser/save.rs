@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{FORM, NOWHERE, last_status, now, open_at, records};
+use crate::page::{FORM, NOWHERE, last_status, now, open_at, records, until};
 use crate::seam::Fault;
 
 /// CAP-2, invariant 1.
@@ -90,22 +90,38 @@ async fn when_the_disk_refuses_nothing_is_half_written() {
     assert_eq!(device.save(FORM).await.unwrap().device_seq, 2, "and the number was not used up");
 }
 
-/// Invariant 2: once. The lead may be on the disk although Save could not say so.
+/// Invariant 2: once. The lead may be on the disk although Save could not say so, and another may be tried between.
 #[wasm_bindgen_test]
 async fn a_save_that_cannot_be_read_back_and_is_tapped_again_is_one_lead() {
     let device = open_at(NOWHERE, "unread").await.unwrap();
+    let other = FORM.replace("anna@", "zofia@");
     {
         let _fault = Fault::unreadable("entries");
-        let error = device.save(FORM).await.unwrap_err();
-        assert!(matches!(error, SaveError::Storage(StorageError::Closed(_))), "{error:?}");
+        for form in [FORM, &other] {
+            let error = device.save(form).await.unwrap_err();
+            assert!(matches!(error, SaveError::Storage(StorageError::Closed(_))), "{error:?}");
+        }
     }
     assert_eq!(device.save(FORM).await.unwrap().device_seq, 1);
-    assert_eq!(records("unread").await.len(), 1);
+    assert_eq!(device.save(&other).await.unwrap().device_seq, 2);
+    assert_eq!(records("unread").await.len(), 2);
     assert_eq!(
         device.save(FORM).await.unwrap().device_seq,
-        2,
+        3,
         "the next person of that name is another lead"
     );
+}
+
+/// No green dot over a lead that nobody has heard of: it is on the disk, whatever the person does next.
+#[wasm_bindgen_test]
+async fn a_save_that_failed_and_landed_waits_to_be_sent() {
+    let device = open_at(NOWHERE, "landed").await.unwrap();
+    {
+        let _fault = Fault::unreadable("entries");
+        device.save(FORM).await.unwrap_err();
+    }
+    until(&device, &Rc::default(), |status| status["waiting"] == 1).await;
+    assert_eq!(records("landed").await.len(), 1);
 }
 
 #[wasm_bindgen_test]

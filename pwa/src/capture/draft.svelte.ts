@@ -139,7 +139,7 @@ export class Draft {
       if (result.refusal.code === 'invalid') this.errors = result.refusal.errors;
       return false;
     }
-    this.endFix();
+    this.#endFix();
     this.#phase = 'saved';
     clearTimeout(this.#labelTimer);
     this.#labelTimer = setTimeout(() => this.#endSavedLabel(), SAVED_LABEL_MS);
@@ -161,8 +161,12 @@ export class Draft {
     return true;
   }
 
-  /** Back to what stood in the form before. */
+  /** Back to what stood in the form before; not between the tap on Save and the disk's answer. */
   endFix(): void {
+    if (!this.isBusy) this.#endFix();
+  }
+
+  #endFix(): void {
     const aside = this.#aside;
     this.#aside = undefined;
     this.fixing = null;
@@ -174,7 +178,9 @@ export class Draft {
   /** Another person holds the iPad: nothing of the one before is left to be seen. */
   handOver(): void {
     this.#aside = undefined;
-    this.endFix();
+    // What is being saved goes by itself, or must not be lost.
+    if (this.isBusy) return;
+    this.#endFix();
     this.#tell(null);
   }
 
