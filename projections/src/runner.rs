@@ -30,7 +30,8 @@ pub struct RunnerOptions {
     /// Once a step has made something, the next begins when nothing has been appended for so long: who waits for an
     /// answer goes before who reads a projection, and a page costs what it costs.
     pub pause: Duration,
-    /// It begins then at the latest, although more is being appended. How far behind the projections may be.
+    /// It begins then at the latest, although more is being appended. With what folding takes, that is how far behind the
+    /// projections may be.
     pub gather: Duration,
     /// Most events of one step. A lead has at most 16 KiB and a refusal about four times that, so this
     /// bounds the memory.
@@ -207,7 +208,7 @@ impl Work {
     }
 }
 
-/// Waits until nothing has been appended for a while.
+/// Waits until nothing has been appended for a while, by this process: of others it does not hear.
 async fn pause(waker: &Waker, options: RunnerOptions) {
     while timeout(options.pause, waker.0.notified()).await.is_ok() {}
 }

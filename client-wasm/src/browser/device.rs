@@ -36,6 +36,8 @@ pub struct Device {
     targets: Vec<String>,
     pub(super) campaigns: Campaigns,
     pub(super) device_id: DeviceId,
+    /// By which installation entries are numbered on the disk: this one, unless the storage was wiped under the page.
+    pub(super) numbered_by: RefCell<DeviceId>,
     pub(super) db: OutboxDb,
     pub(super) engine: RefCell<Engine>,
     /// What the engine was read from.
@@ -89,15 +91,17 @@ impl Device {
         let held = send_lock.try_hold().await;
         let (records, epoch) = db.read_all(held.is_some()).await.map_err(as_js)?;
         let engine = new_engine(&device_id, &targets)?;
+        let lost = presence::lost_before(&device_id, &records.entries);
         let device = Rc::new_cyclic(|device| Self {
             targets,
             campaigns,
             engine: RefCell::new(engine),
             reign: Reign::new(epoch, held.is_some()),
             operator: RefCell::new(operator.and_then(|json| presence::operator_of(&json))),
-            lost: RefCell::new(presence::lost_before(device_id.as_str())),
+            lost: RefCell::new(lost),
             last_contact_at: Cell::new(None),
             last_backup_at: Cell::new(last_backup_at.and_then(|at| at.parse().ok())),
+            numbered_by: RefCell::new(device_id.clone()),
             device_id,
             db,
             subscribers: RefCell::default(),
@@ -369,14 +373,24 @@ impl Device {
         Some(heard)
     }
 
+    /// Everything on the disk. Entries are never deleted: where one is missing that this page knows of, the storage was
+    /// wiped under it, and what it knows is put back.
+    async fn read_whole(&self, takes_over: bool) -> Result<(Records, u64), StorageError> {
+        let (records, epoch) = self.db.read_all(takes_over).await?;
+        let known = self.engine.borrow().entries_beyond(&records.entries);
+        let Some(known) = known else { return Ok((records, epoch)) };
+        self.db.restore(known).await?;
+        self.db.read_all(takes_over).await
+    }
+
     /// Throws the engine away and opens another from the disk: what it knew may be older than what another
     /// tab has written. With the lock, this tab has the sending role from the moment of the read.
-    async fn start_anew(self: Rc<Self>, held: Option<Held>) {
+    pub(super) async fn start_anew(self: Rc<Self>, held: Option<Held>) {
         if !self.reign.begin_reading() {
             return;
         }
         let takes_over = held.is_some();
-        let read = self.db.read_all(takes_over).await;
+        let read = self.read_whole(takes_over).await;
         let engine = new_engine(&self.device_id, &self.targets);
         let kept = match (read, engine) {
             (Ok((records, epoch)), Ok(engine)) => {

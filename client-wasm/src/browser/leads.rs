@@ -9,6 +9,7 @@ use super::device::Device;
 use super::idb::StorageError;
 use super::save_error::SaveError;
 use super::signals::News;
+use super::task::spawn;
 use super::web;
 use crate::capture::{Capture, Moment, saved_lead};
 use crate::engine::Input;
@@ -119,8 +120,15 @@ impl Device {
         let records = Records { entries: vec![record.clone()], ..Records::default() };
         self.tell_tabs(News { epoch: None, records });
         self.look_around();
-        self.tell(Input::Saved(record.clone()));
-        self.mark_presence(&record);
+        if *self.numbered_by.borrow() == record.device_id {
+            self.tell(Input::Saved(record.clone()));
+            self.mark_presence(&record);
+        } else {
+            // The storage was wiped under this page, and another installation has begun there. Its note is made with the
+            // next Save, when this page has put back what it knows.
+            *self.numbered_by.borrow_mut() = record.device_id.clone();
+            spawn(Rc::clone(&self).start_anew(None));
+        }
         if !self.has_asked_to_persist.replace(true) {
             // At the first save, because browsers judge by use.
             web::ask_to_persist();

@@ -3,10 +3,13 @@
 //!
 //! **An unexpectedly empty database.** Beside the database, in the page's local storage, stands which
 //! installation last saved a lead here and under which number. When the app opens and finds another
-//! installation there than its own, the database was wiped, and the person is offered the restore. Where
-//! everything was wiped, nothing can be known, and the restore is a button on the device page.
+//! installation there than its own, and no entry of that one, the database was wiped, and the person is offered the
+//! restore. Where everything was wiped, nothing can be known, and the restore is a button on the device page. A page
+//! that is open while the database is wiped puts back what it knows (`Device::read_whole`).
 
 use std::rc::Rc;
+
+use domain::DeviceId;
 
 use super::clock;
 use super::device::Device;
@@ -33,15 +36,16 @@ const MAX_OPERATOR_CHARS: usize = domain::Entry::MAX_OPERATOR_CHARS;
 /// An installation and the highest number that it has saved.
 pub(super) type Lost = (String, u64);
 
-/// What was here before this installation, if its storage is gone.
-pub(super) fn lost_before(device_id: &str) -> Option<Lost> {
+/// What was here before this installation, if its storage is gone, and none of its entries is among these.
+pub(super) fn lost_before(device_id: &DeviceId, entries: &[EntryRecord]) -> Option<Lost> {
     let read = |text: String| {
         let it = Object::read(&text)?;
         Some((it.text("deviceId")?, it.number("savedThrough")?))
     };
     if let Some(text) = web::recall(PRESENT)
         && let Some(present) = read(text.clone())
-        && present.0 != device_id
+        && present.0 != device_id.as_str()
+        && !entries.iter().any(|entry| entry.device_id.as_str() == present.0)
     {
         web::remember(LOST, Some(&text));
         web::remember(PRESENT, None);

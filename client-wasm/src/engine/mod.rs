@@ -275,6 +275,14 @@ impl Engine {
         self.outbox.newest_version(client_id)
     }
 
+    /// All entries, if any of them is missing among these.
+    pub fn entries_beyond(&self, others: &[EntryRecord]) -> Option<Vec<EntryRecord>> {
+        let mine = &self.outbox.items;
+        let is_mine = |it: &&EntryRecord| self.outbox.by_lead.key(it.client_id, it.version).is_some();
+        let in_both = others.iter().filter(is_mine).count();
+        (in_both < mine.len()).then(|| mine.iter().map(|item| item.record.clone()).collect())
+    }
+
     /// The highest `deviceSeq` that this installation has saved.
     pub const fn saved_through(&self) -> Option<u64> {
         self.outbox.saved_through()

@@ -1,10 +1,14 @@
 //! The outbox on disk: pages, connections that break, a fresh start.
 
+use std::rc::Rc;
+
 use leadlog_client::browser::OutboxDb;
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{capture, finished, records};
+use crate::page::{FORM, NOWHERE, capture, finished, last_status, open_at, records, until};
 
 /// The whole is read in pages; none may be skipped or read twice.
 #[wasm_bindgen_test]
@@ -36,6 +40,34 @@ async fn a_connection_that_was_closed_is_opened_again() {
     assert_eq!(saved.device_seq, 1);
     assert_ne!(saved.device_id, device_id, "a number of the old installation is not used again");
     assert_eq!(records("closed").await, [saved]);
+}
+
+/// Invariant 1: a wipe under an open page, by whatever cleans up, takes no lead that the page still knows.
+#[wasm_bindgen_test]
+async fn what_a_page_knows_is_put_back_when_its_storage_was_wiped_under_it() {
+    for (name, saves) in [("wiped-then-saved", true), ("wiped-then-synced", false)] {
+        let device = open_at(NOWHERE, name).await.unwrap();
+        device.save(FORM).await.unwrap();
+        let wiped = device.save(FORM).await.unwrap().device_id;
+        delete(name).await;
+        // Not looked at before this page has made the database again.
+        let expected = if saves {
+            device.save(FORM).await.unwrap();
+            until(&device, &Rc::default(), |status| status["waiting"] == 3).await;
+            3
+        } else {
+            JsFuture::from(device.sync()).await.unwrap();
+            2
+        };
+        assert_eq!(records(name).await.len(), expected, "{name}");
+        drop(device);
+        let device = open_at(NOWHERE, name).await.unwrap();
+        assert_eq!(last_status(&device)["waiting"], expected, "{name}");
+        let state: Value = serde_json::from_str(&device.state().await).unwrap();
+        assert_ne!(state["lost"]["deviceId"], wiped.as_str(), "{name}: nothing of it is lost");
+        device.save(FORM).await.unwrap();
+        assert_eq!(records(name).await.len(), expected + 1, "{name}");
+    }
 }
 
 /// Deletes a database: fires `versionchange` and waits until every connection is closed.

@@ -22,7 +22,7 @@ pub(super) struct List {
 /// Says how far each projection is behind the log, and what it could not read.
 ///
 /// `lag` is the number of events that the rows do not hold yet, and `oldest` the age of the first of them: a few tenths of
-/// a second while leads come in. `parked` events could not be folded: see `leadlog projections parked`. `build` is
+/// a second, and some seconds while leads come in without a pause. `parked` events could not be folded: see `leadlog projections parked`. `build` is
 /// how far a rebuild is that runs or was interrupted.
 #[derive(Args)]
 pub(super) struct Status {
