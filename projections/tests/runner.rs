@@ -82,11 +82,23 @@ async fn what_is_appended_without_a_pause_is_projected_all_the_same() {
     let (pool, _) = fresh_store().await;
     let no_pause_is_long_enough =
         RunnerOptions { pause: Duration::from_secs(3_600), gather: Duration::from_millis(50), ..WOKEN_ONLY };
-    let runner = Runner::spawn(pool.clone(), no_pause_is_long_enough);
+    each_is_reached(&pool, no_pause_is_long_enough).await;
+}
+
+#[tokio::test]
+async fn after_a_pause_nothing_gathers_any_longer() {
+    let (pool, _) = fresh_store().await;
+    let only_a_pause_ends_it =
+        RunnerOptions { pause: Duration::from_millis(50), gather: Duration::from_secs(3_600), ..WOKEN_ONLY };
+    each_is_reached(&pool, only_a_pause_ends_it).await;
+}
+
+async fn each_is_reached(pool: &PgPool, options: RunnerOptions) {
+    let runner = Runner::spawn(pool.clone(), options);
     for start in [0, 5, 10] {
-        record(&pool, &captures(start..start + 5)).await;
+        record(pool, &captures(start..start + 5)).await;
         runner.wake();
-        reached(&pool, u64::from(start) + 5).await;
+        reached(pool, u64::from(start) + 5).await;
     }
 }
 

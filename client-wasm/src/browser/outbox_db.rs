@@ -103,7 +103,7 @@ impl OutboxDb {
     /// Writes nothing where nothing is to be written: a full disk must not keep the app from starting.
     async fn known_or_new(&mut self) -> Result<DeviceId, StorageError> {
         let transaction = self.connection.begin(META, Mode::Read).await?;
-        if let Some(known) = installation(&transaction).await?.ok() {
+        if let Ok(known) = installation(&transaction).await? {
             return Ok(known.device_id);
         }
         drop(transaction);
