@@ -103,6 +103,8 @@ impl Device {
             Some(at) => unsettled.swap_remove(at).1,
             None => make(moment)?,
         };
+        // What was wished of this lead before is over: asked for once more, it is a wish of its own.
+        unsettled.retain(|(_, known)| known.client_id() != capture.client_id());
         Ok(Wish { words, capture, saved_at: moment.unix_ms })
     }
 

@@ -124,6 +124,19 @@ async fn a_save_that_failed_and_landed_waits_to_be_sent() {
     assert_eq!(records("landed").await.len(), 1);
 }
 
+/// CAP-6: what failed and landed is not what is asked for again after something else was done with the lead.
+#[wasm_bindgen_test]
+async fn a_lead_is_taken_back_again_although_the_first_time_failed_and_landed() {
+    let device = open_at(NOWHERE, "twice-back").await.unwrap();
+    let lead = device.save(FORM).await.unwrap().client_id.to_string();
+    {
+        let _fault = Fault::unreadable("entries");
+        device.take_back(&lead).await.unwrap_err();
+    }
+    assert_eq!(device.correct(&lead, FORM).await.unwrap().version, 3);
+    assert_eq!(device.take_back(&lead).await.unwrap().version, 4);
+}
+
 #[wasm_bindgen_test]
 async fn what_breaks_a_rule_is_refused_with_every_error() {
     let device = open_at(NOWHERE, "rules").await.unwrap();
