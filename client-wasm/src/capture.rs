@@ -24,7 +24,7 @@ pub struct Moment {
 impl Moment {
     /// As it stands in entries. A clock outside the years 0 to 9999 must not block a Save (invariant 10);
     /// it is written as 1970.
-    fn timestamp(self, unix_ms: i64) -> Result<Timestamp, Vec<FieldError>> {
+    pub(crate) fn timestamp(self, unix_ms: i64) -> Result<Timestamp, Vec<FieldError>> {
         Timestamp::from_unix_ms(unix_ms, self.offset_minutes)
             .or_else(|_| Timestamp::from_unix_ms(0, 0))
             .map_err(|_| vec![FieldError::new("capturedAt", ErrorCode::Malformed)])
@@ -183,29 +183,27 @@ fn assemble(
     granted: &[ConsentGrant],
     Origin { client_id, device_id, moment }: Origin,
 ) -> Result<Entry, Vec<FieldError>> {
-    // When consents were ticked, beside the form, where the app knows it: milliseconds since 1970, by id.
-    let ticks = Object::read(form_json).and_then(|form| form.object("grantedAt"));
+    // When consents were ticked, in milliseconds since 1970, and in which language they were read: beside the form, by id,
+    // where the app knows it.
+    let beside = Object::read(form_json);
+    let beside = |name| beside.as_ref().and_then(|form| form.object(name));
+    let (ticked_at, read_in) = (beside("grantedAt"), beside("grantedIn"));
     let captured_at = moment.timestamp(moment.unix_ms)?;
-    let language = campaign
-        .languages
-        .iter()
-        .find(|language| **language == form.language)
-        .or(campaign.languages.first())
-        .cloned()
-        .unwrap_or_default();
+    let spoken = |wanted: &str| campaign.languages.iter().find(|language| *language == wanted);
+    let language = spoken(&form.language).or(campaign.languages.first());
     let mut consents = Vec::new();
     for consent in campaign.consents.iter().filter(|consent| form.consents.contains(&consent.id)) {
         if let Some(before) = granted.iter().find(|before| before.id == consent.id) {
             consents.push(before.clone());
             continue;
         }
-        let ticked_at = ticks.as_ref().and_then(|ticks| ticks.raw(&consent.id)?.text().parse().ok());
-        let ticked_at = ticked_at.unwrap_or(moment.unix_ms);
+        let ticked_at = ticked_at.as_ref().and_then(|it| it.raw(&consent.id)?.text().parse().ok());
+        let read_in = read_in.as_ref().and_then(|it| spoken(&it.text(&consent.id)?));
         consents.push(ConsentGrant {
             id: consent.id.clone(),
             text_version: consent.text_version,
-            language: language.clone(),
-            granted_at: moment.timestamp(ticked_at)?,
+            language: read_in.or(language).cloned().unwrap_or_default(),
+            granted_at: moment.timestamp(ticked_at.unwrap_or(moment.unix_ms))?,
         });
     }
     Ok(Entry {
@@ -406,6 +404,20 @@ mod tests {
             .map(|it| (it.id.as_str(), it.language.as_str(), it.granted_at.unix_seconds()))
             .collect();
         assert_eq!(grants, [("terms", "en", 1_779_537_790), ("marketing-email", "en", 1_779_537_791)]);
+    }
+
+    /// The proof of a consent names the language in which it was read, whatever the screen speaks when the lead is saved.
+    #[test]
+    fn a_consent_is_given_in_the_language_in_which_it_was_read() {
+        let form = FORM.replace(
+            "\"grantedAt\"",
+            "\"grantedIn\":{\"terms\":\"pl\",\"marketing-email\":\"xx\"},\"grantedAt\"",
+        );
+        let text = capture(&form, 1_779_537_791_120).unwrap().to_text(&"ipad-7".parse().unwrap(), 41);
+        let languages: Vec<_> =
+            saved_entry(&text).unwrap().consents.into_iter().map(|it| (it.id, it.language)).collect();
+        let expected = [("terms", "pl"), ("marketing-email", "en")];
+        assert_eq!(languages, expected.map(|(id, language)| (id.to_owned(), language.to_owned())));
     }
 
     fn judged(text: &str) -> domain::LeadEvent {

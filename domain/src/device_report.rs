@@ -22,7 +22,8 @@ pub struct DeviceReport {
     /// The highest `deviceSeq` that it has saved.
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub saved_through: u64,
-    /// When a store heard it first, by that store's clock.
+    /// When a store heard it first, by that store's clock; of an installation whose storage is gone, when the next one
+    /// on the device missed it, by the device's clock.
     pub heard_at: Timestamp,
 }
 

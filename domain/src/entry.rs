@@ -29,7 +29,7 @@ pub struct Entry {
     pub campaign_id: CampaignId,
     /// Version of the campaign document that the form was showing.
     pub campaign_version: u32,
-    /// When "Zapisz" was tapped, by the device's clock.
+    /// When "Zapisz" was tapped for this version, by the device's clock.
     pub captured_at: Timestamp,
     /// How far the device's clock was ahead of a store's at their last contact, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -96,7 +96,7 @@ test('offline: taking back and bringing back, while the next person types undist
     await save(page, PEOPLE.zofia);
     await field(page, 'email').click();
     await page.keyboard.type('kuba');
-    await button('Cofnij').dblclick();
+    await button('Cofnij zapis').dblclick();
     await see(page, 'Cofnięto: Zofia Ł.');
     await page.keyboard.type('@example.com');
     assert.equal(await field(page, 'email').inputValue(), 'kuba@example.com', 'the tap took no focus');
@@ -104,7 +104,7 @@ test('offline: taking back and bringing back, while the next person types undist
   });
   assert.equal((await rowsWith(PEOPLE.zofia.email)).length, 0, 'a lead that was taken back is in no export');
 
-  await button('Przywróć').click();
+  await button('Przywróć zgłoszenie').click();
   await seeSaved(page, PEOPLE.zofia);
   await see(page, SYNCED);
   assert.equal((await rowsWith(PEOPLE.zofia.email)).length, 1);
@@ -114,10 +114,10 @@ test('offline: taking back and bringing back, while the next person types undist
 
 test('with the keyboard alone: from a button to the opposite one, and to the form', async () => {
   await save(page, PEOPLE.anna);
-  await button('Cofnij').focus();
+  await button('Cofnij zapis').focus();
   await page.keyboard.press('Enter');
   await see(page, 'Cofnięto: Anna N.');
-  assert.equal(await focused(), 'Przywróć');
+  assert.equal(await focused(), 'Przywróć zgłoszenie');
   await page.keyboard.press('Enter');
   await seeSaved(page, PEOPLE.anna);
   assert.equal(await focused(), 'Popraw');
@@ -129,14 +129,14 @@ test('with the keyboard alone: from a button to the opposite one, and to the for
 
 test('the line stays for ten seconds, whatever the next person types, and longer while someone is at its buttons', async () => {
   await save(page, PEOPLE.anna);
-  await button('Cofnij').focus();
+  await button('Cofnij zapis').focus();
   await passTenSeconds();
-  assert.equal(await button('Cofnij').isVisible(), true);
+  assert.equal(await button('Cofnij zapis').isVisible(), true);
 
   await field(page, 'firstName').fill('Kuba');
-  assert.equal(await button('Cofnij').isVisible(), true);
+  assert.equal(await button('Cofnij zapis').isVisible(), true);
   await passTenSeconds();
-  await button('Cofnij').waitFor({ state: 'detached' });
+  await button('Cofnij zapis').waitFor({ state: 'detached' });
   assert.equal(await page.getByText('Zapisano: Anna N.').count(), 0);
   assert.equal(await field(page, 'firstName').inputValue(), 'Kuba');
   await field(page, 'firstName').fill('');
@@ -150,13 +150,13 @@ test('a form that is cleared comes back with one tap, until the next person type
   assert.deepEqual([await field(page, 'email').inputValue(), await focused()], ['', 'firstName']);
   assert.equal(await page.getByLabel('Zaznacz wszystkie zgody').isChecked(), false);
 
-  await button('Przywróć').click();
+  await button('Przywróć tekst').click();
   assert.equal(await field(page, 'email').inputValue(), PEOPLE.zofia.email);
   assert.equal(await page.getByLabel('Zaznacz wszystkie zgody').isChecked(), true);
 
   await button('Wyczyść').click();
   await field(page, 'firstName').fill('Kuba');
-  await button('Przywróć').waitFor({ state: 'detached' });
+  await button('Przywróć tekst').waitFor({ state: 'detached' });
   await page.reload();
   await field(page, 'firstName').waitFor();
   assert.equal(await field(page, 'firstName').inputValue(), 'Kuba');
@@ -174,10 +174,10 @@ test('when the disk refuses to take a lead back, the line says so and offers it 
       throw new DOMException('The quota has been exceeded.', 'QuotaExceededError');
     };
   });
-  await button('Cofnij').click();
+  await button('Cofnij zapis').click();
   await see(page, 'Nie udało się. Dotknij jeszcze raz.');
   await page.evaluate(() => window.restoreDisk());
-  await button('Cofnij').click();
+  await button('Cofnij zapis').click();
   await see(page, 'Cofnięto: Anna N.');
 });
 

@@ -85,6 +85,7 @@ test('a lead that the store refused says why, is fixed here, and goes again (SYN
   assert.equal(await field(page, 'email').inputValue(), 'maria.kowal@');
   await field(page, 'email').fill('maria.kowal@example.com');
   await tapSave(page);
+  await page.getByRole('heading', { name: 'Ten iPad' }).waitFor();
   await see(page, SYNCED);
   assert.equal((await rowsWith('maria.kowal@example.com')).length, 1);
 });
@@ -101,7 +102,7 @@ test('a lead is taken back after one question, and one tap brings it back (CAP-6
   await page.getByRole('dialog').getByRole('button', { name: 'Cofnij' }).click();
   await page.getByText('cofnięte').waitFor();
   await page.getByRole('heading', { name: SYNCED }).waitFor();
-  assert.equal(await focused(), 'Przywróć: Ewa Z.');
+  assert.equal(await focused(), 'Przywróć zgłoszenie: Ewa Z.');
   assert.equal((await rowsWith(person.email)).length, 0);
 
   await page.keyboard.press('Enter');

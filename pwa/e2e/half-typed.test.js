@@ -141,3 +141,34 @@ test('a storage that refuses costs nothing but the text', async () => {
   await save(page, PEOPLE.zofia);
   await page.evaluate(() => sessionStorage.clear());
 });
+
+/** The consents of the newest entry, as they stand on the disk. */
+const provenConsents = () =>
+  page.evaluate(async () => {
+    const opening = indexedDB.open('leadlog-outbox');
+    await new Promise((done) => (opening.onsuccess = done));
+    const reading = opening.result.transaction('entries').objectStore('entries').getAll();
+    await new Promise((done) => (reading.onsuccess = done));
+    opening.result.close();
+    return JSON.parse(reading.result.at(-1).entry).consents;
+  });
+
+test('the proof of a consent names when it was ticked and in which language, not when and how the lead was saved (CAP-3)', async () => {
+  await page.getByRole('button', { name: 'English' }).click();
+  await page.getByRole('checkbox', { name: 'I accept the event terms' }).check();
+  const ticked = Date.now();
+  await field(page, 'firstName').fill('Nina');
+  // The page comes back in Polish.
+  await page.reload();
+  await page.waitForFunction(() => document.getElementById('firstName')?.value === 'Nina');
+  assert.equal(await terms(page).isChecked(), true);
+  await page.getByRole('checkbox', { name: /e-mailem/ }).check();
+  await field(page, 'lastName').fill('Ross');
+  await field(page, 'email').fill('nina.ross@example.com');
+  await tapSave(page);
+  await seeSaved(page, { firstName: 'Nina', lastName: 'Ross' });
+  const consents = await provenConsents();
+  assert.deepEqual(consents.map(({ id, language }) => [id, language]), [['terms', 'en'], ['marketing-email', 'pl']]);
+  const [first, second] = consents.map(({ grantedAt }) => Date.parse(grantedAt));
+  assert.ok(first <= ticked && ticked < second, `${first} ${ticked} ${second}`);
+});

@@ -6,8 +6,11 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { violations } from './support/axe.js';
 import { Ipad } from './support/browser.js';
 import { openReady, PEOPLE, save, see, SYNCED } from './support/capture.js';
-import { openDevicePage, openRestorePage, syncNow } from './support/device-page.js';
+import { backToForm, openDevicePage, openRestorePage, syncNow } from './support/device-page.js';
 import { Server } from './support/server.js';
+import { until } from './support/until.js';
+
+const ONE_WAITS = '1 zgłoszenie czeka na wysłanie';
 
 let server;
 let ipad;
@@ -64,18 +67,18 @@ test('when the outbox is gone, the iPad says so, offers its own backup, and is w
   await takeNetwork();
   await openRestorePage(page);
   await see(page, 'Pamięć tej aplikacji została wyczyszczona.');
-  await page.getByText('Był w niej 1 zapis.').waitFor();
+  await page.getByText('Był w niej 1 zapis (zgłoszenie lub poprawka).').waitFor();
   await page.getByText('Nie ma połączenia z serwerem. Spróbuj ponownie, gdy będzie sieć.').waitFor();
   assert.deepEqual(await violations(page), [], 'CAP-7, with storage gone and no network');
   await giveNetwork();
   await page.getByRole('button', { name: 'Sprawdź ponownie' }).click();
   await page.getByRole('heading', { name: /^Kopia tego iPada/ }).waitFor();
   await page.getByRole('button', { name: /^Przywróć/ }).first().click();
-  await page.getByText('Przywrócono 1 zapis.').waitFor();
+  await page.getByText('Przywrócono 1 zgłoszenie.').waitFor();
   assert.equal(await page.getByText('Pamięć tej aplikacji została wyczyszczona.').count(), 0);
 
   await page.getByRole('button', { name: /^Przywróć/ }).first().click();
-  await page.getByText('Przywrócono 0 zapisów. 1 już tu był.').waitFor();
+  await page.getByText('Przywrócono 0 zgłoszeń. 1 już tu było.').waitFor();
   await openDevicePage(page);
   await page.getByRole('heading', { name: 'Anna N.' }).waitFor();
   await syncNow(page);
@@ -97,11 +100,41 @@ test('an iPad that was wiped altogether finds its leads among all backups (SYN-9
   await openRestorePage(page);
   const own = page.getByRole('region', { name: `iPad ${number}` });
   await own.getByRole('button', { name: /^Przywróć/ }).click();
-  await page.getByText('Przywrócono 1 zapis.').waitFor();
+  await page.getByText('Przywrócono 1 zgłoszenie.').waitFor();
   await openDevicePage(page);
   await page.getByRole('heading', { name: 'Ola R.' }).waitFor();
   await syncNow(page);
   assert.equal(await countOf(person.email), 1);
+});
+
+test('leads that were wiped unsent and are in no backup are told, here and to the organizer (invariant 9)', async () => {
+  await openReady(page, server.url);
+  await save(page, { ...PEOPLE.anna, email: 'anna.kopia@example.com' });
+  await see(page, SYNCED);
+  await openDevicePage(page);
+  await syncNow(page);
+  await page.getByText('przed chwilą', { exact: true }).waitFor();
+  const device = (await page.evaluate(() => JSON.parse(localStorage['leadlog-outbox.installation']))).deviceId;
+  await backToForm(page);
+  await page.context().setOffline(true);
+  await save(page, { ...PEOPLE.zofia, email: 'zofia.przepadla@example.com' });
+  await see(page, ONE_WAITS);
+
+  await wipe('indexeddb');
+  await page.context().setOffline(false);
+  await openReady(page, server.url);
+  await see(page, 'Brakuje zgłoszeń z tego iPada');
+  assert.equal(await page.getByText(SYNCED).count(), 0, 'nothing waits, and not everything is there');
+  const standing = async () => (await server.run(['devices'])).split('\n').find((line) => line.includes(device));
+  await until(async () => /missing/.test(await standing()), 'the gap at the organizer');
+
+  await openRestorePage(page);
+  await page.getByRole('button', { name: /^Przywróć/ }).first().click();
+  await page.getByText('1 z nich nie ma w kopii.').waitFor();
+  assert.deepEqual(await violations(page), [], 'CAP-7, with leads that no backup has');
+  await page.getByRole('button', { name: 'Rozumiem' }).click();
+  await see(page, SYNCED);
+  assert.match(await standing(), /missing/, 'the organizer still sees it');
 });
 
 test('who does not want the leads back is asked once, and not reminded again', async () => {
@@ -143,7 +176,7 @@ test('a file that leaves one iPad without any server enters another one, and bot
     await second.locator('input[type=file]').setInputFiles({ ...file, buffer: Buffer.from('<html>') });
     await second.getByText('Tego nie da się odczytać. Sprawdź, czy to właściwy plik.').waitFor();
     await second.locator('input[type=file]').setInputFiles(file);
-    await second.getByText('Przywrócono 1 zapis.').waitFor();
+    await second.getByText('Przywrócono 1 zgłoszenie.').waitFor();
     await syncNow(second);
     await syncNow(page);
     assert.equal(await countOf(person.email), 1);

@@ -29,7 +29,7 @@ const MOMENTS = {
   },
   async takenBack(page) {
     await save(page, PEOPLE.anna);
-    await page.getByRole('button', { name: 'Cofnij', exact: true }).click();
+    await page.getByRole('button', { name: 'Cofnij zapis', exact: true }).click();
     await see(page, 'Cofnięto: Anna N.');
     await see(page, SYNCED);
   },

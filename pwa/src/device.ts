@@ -30,10 +30,17 @@ export interface Campaign {
 }
 
 /**
- * What one person said. `consents` holds the ids that were ticked; `campaignVersion` is the version of
- * the document that the person saw, by whose rules the form is judged.
+ * What one person said. `consents` holds the ids that were ticked; `grantedAt` when (milliseconds since 1970) and
+ * `grantedIn` in which language, by id; `language` is that of the screen now. `campaignVersion` is the version of the
+ * document that the person saw, by whose rules the form is judged.
  */
-export type Form = Record<FieldId, string> & { consents: string[]; language: string; campaignVersion: number };
+export type Form = Record<FieldId, string> & {
+  consents: string[];
+  grantedAt?: Readonly<Record<string, number>>;
+  grantedIn?: Readonly<Record<string, string>>;
+  language: string;
+  campaignVersion: number;
+};
 
 /** One broken rule. `field` is a field id, `contact` (e-mail or phone), `consents.<id>`, or `version`. */
 export interface FieldError {
@@ -48,6 +55,8 @@ export interface Status {
   /** Milliseconds since 1970, of the oldest that waits. */
   readonly oldestSavedAt: number | null;
   readonly failed: number;
+  /** Entries of an installation whose storage is gone, unless the person has put the matter aside. */
+  readonly missing: number;
   readonly places: { readonly device: number; readonly hub: number; readonly cloud: number };
   /** Whether a server took part in the last try to sync; `null` before the first. */
   readonly reachable: boolean | null;
@@ -107,8 +116,8 @@ export interface DeviceState {
   /** Bytes; `null` when the browser does not say. */
   readonly usage: number | null;
   readonly quota: number | null;
-  /** An installation that was on this iPad, and whose storage is gone. */
-  readonly lost: { readonly deviceId: string; readonly savedThrough: number } | null;
+  /** An installation that was on this iPad, and whose storage is gone; `missing` of its entries are not back. */
+  readonly lost: { readonly deviceId: string; readonly savedThrough: number; readonly missing: number } | null;
   /** Milliseconds since 1970; `null` when there was none since the app was opened. */
   readonly lastContactAt: number | null;
   readonly lastBackupAt: number | null;
@@ -128,7 +137,7 @@ export interface Backup {
   readonly operators: readonly string[];
 }
 
-/** What came of taking records in: `restored` are new here, `known` were here, `unreadable` were passed over. */
+/** What came of taking leads in: `restored` are new here or newer, `known` were here; `unreadable` records were passed over. */
 export interface RestoreSummary {
   readonly restored: number;
   readonly known: number;
@@ -177,8 +186,8 @@ export interface Device {
   backups(): Promise<Backup[]>;
   /** Takes the leads of a backup into this outbox. Harmless when repeated. Rejects with `DeviceError`. */
   restore(backup: Pick<Backup, 'deviceId' | 'version'>): Promise<RestoreSummary>;
-  /** The person has seen that the storage of an earlier installation is gone, and does not want it back. */
-  forgetLost(): void;
+  /** The person knows that the storage of an earlier installation is gone, and need not be told again. */
+  putLossAside(): void;
   /** The whole outbox as a file. Rejects with `DeviceError`. */
   exportFile(): Promise<File>;
   /** Takes the leads of such a file into this outbox. Harmless when repeated. Rejects with `DeviceError`. */
@@ -255,7 +264,7 @@ class FullDevice implements Device {
   backups = async (): Promise<Backup[]> => JSON.parse(await tried(() => this.library.backups())).backups;
   restore = async ({ deviceId, version }: Pick<Backup, 'deviceId' | 'version'>): Promise<RestoreSummary> =>
     JSON.parse(await tried(() => this.library.restoreBackup(deviceId, version)));
-  forgetLost = () => this.library.forgetLost();
+  putLossAside = () => this.library.putLossAside();
 
   async exportFile(): Promise<File> {
     return snapshotFile(await tried(() => this.library.snapshot()));
@@ -291,7 +300,7 @@ async function tried<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Anything that is not a verdict about the form (a trap in WASM too) means: it is not stored. */
+/** Anything that is not a verdict about the form (a trap in WASM too) means: it may not be stored. */
 function readRefusal(reason: unknown): SaveRefusal {
   const refusal = read(reason);
   if (refusal?.code === 'invalid' || refusal?.code === 'storage') return refusal;

@@ -4,6 +4,7 @@ use domain::{FollowUpEvent, Timestamp};
 use event_store::EventLog;
 use futures_util::FutureExt;
 use leadlog_client::engine::Input;
+use leadlog_client::engine::loss::LostInstallation;
 use leadlog_client::engine::record::{EntryRecord, Records};
 
 use crate::checks::i08_replay::Live;
@@ -211,11 +212,21 @@ impl World {
     /// The storage is gone. What the last backup holds comes back, under a new installation.
     fn wipe(&mut self, device: usize) -> bool {
         (0..MAX_TABS).for_each(|tab| self.close_tab(device, tab));
+        let missed_at = self.timestamp(self.device_unix_ms(device));
         let it = &mut self.devices[device];
         it.people.clear();
         it.editing.clear();
         it.installations += 1;
-        it.disk = Disk::new(installation_id(device, it.installations));
+        let gone = std::mem::replace(&mut it.disk, Disk::new(installation_id(device, it.installations)));
+        // The note beside the storage is made with the first Save.
+        if gone.next_seq > 1 {
+            it.lost = Some(LostInstallation {
+                device_id: gone.installation,
+                saved_through: gone.next_seq - 1,
+                missed_at,
+                is_put_aside: false,
+            });
+        }
         let newest = self
             .hosts
             .iter()

@@ -5,6 +5,8 @@
 
 use std::rc::Rc;
 
+use domain::ClientId;
+
 use super::clock;
 use super::device::Device;
 use super::idb::StorageError;
@@ -73,7 +75,7 @@ impl Device {
 
     async fn ship(&self, target: Target) -> bool {
         let Ok(document) = self.snapshot().await else { return false };
-        let url = self.url(target, &backups_route(self.device_id.as_str(), None));
+        let url = self.url(target, &backups_route(self.device_id.borrow().as_str(), None));
         web::ask("PUT", &url, Some(&document), TIMEOUT_MS).await.is_some()
     }
 
@@ -84,7 +86,8 @@ impl Device {
     pub async fn snapshot(&self) -> Result<String, StorageError> {
         let records = self.db.dump().await?;
         let saved_through = self.engine.borrow().saved_through();
-        Ok(snapshot::write(&self.device_id, saved_through, clock::moment().unix_ms, &records))
+        let device_id = self.device_id.borrow();
+        Ok(snapshot::write(&device_id, saved_through, clock::moment().unix_ms, &records))
     }
 
     /// The backups of every installation that the store has, as its JSON.
@@ -106,7 +109,8 @@ impl Device {
         self.restore(&document).await
     }
 
-    /// Takes a snapshot into this outbox. The summary is JSON: `restored`, `known` and `unreadable` entries.
+    /// Takes a snapshot into this outbox. The summary is JSON: leads that are `restored`, in a version at least, those
+    /// that were `known`, and `unreadable` records.
     ///
     /// # Errors
     /// [`RestoreError`]; what was taken in before stays.
@@ -116,7 +120,8 @@ impl Device {
             self.write_failed();
             RestoreError::Storage(error)
         };
-        let (mut added, mut known) = self.db.restore(snapshot.entries).await.map_err(failed)?;
+        let mut leads: Vec<ClientId> = snapshot.entries.iter().map(|entry| entry.client_id).collect();
+        let mut added = self.db.restore(snapshot.entries).await.map_err(failed)?;
         let mut unreadable = snapshot.unreadable;
         for form in &snapshot.forms {
             let capture = pending::PendingForm::read(form).and_then(|form| self.pending_capture(&form));
@@ -124,27 +129,31 @@ impl Device {
                 unreadable += 1;
                 continue;
             };
+            leads.push(capture.client_id());
             if self.engine.borrow().newest_version(capture.client_id()).is_some() {
-                known += 1;
                 continue;
             }
             let saved = self.db.save(&capture, clock::moment().unix_ms).await;
             added.push(saved.map_err(failed)?);
         }
-        let restored = added.len();
+        let restored = distinct(added.iter().map(|entry| entry.client_id).collect());
+        let known = distinct(leads).saturating_sub(restored);
         let records = Records { entries: added, ..Records::default() };
         self.tell_tabs(News { epoch: None, records: records.clone() });
         self.tell(Input::Restored(records));
-        if self.lost.borrow().as_ref().is_some_and(|(device_id, _)| *device_id == snapshot.device_id.as_str())
-        {
-            self.forget_lost();
-        }
+        self.settle_loss();
         let mut it = Fields::new();
         it.number("restored", restored as u64);
         it.number("known", known as u64);
         it.number("unreadable", unreadable as u64);
         Ok(it.end())
     }
+}
+
+fn distinct(mut leads: Vec<ClientId>) -> usize {
+    leads.sort_unstable();
+    leads.dedup();
+    leads.len()
 }
 
 fn backups_route(device_id: &str, version: Option<u32>) -> String {

@@ -12,17 +12,20 @@ use super::campaigns::{CAMPAIGN, Campaigns};
 use super::clock;
 use super::idb::StorageError;
 use super::lock::{Held, SendLock};
+use super::operator::{OPERATOR, operator_of};
 use super::outbox_db::{OutboxDb, PutError};
 use super::pending::{self, PendingForm};
-use super::presence::{self, Lost, OPERATOR};
+use super::presence::Presence;
 use super::reign::{Heard, Reign};
 use super::request::{post, probe};
-use super::signals::{News, Signals, Timer};
+use super::signals::{News, Signals, Tabs, Timer};
 use super::task::spawn;
 use super::web;
 use crate::capture::{Capture, Moment};
+use crate::engine::loss::LostInstallation;
 use crate::engine::record::Records;
 use crate::engine::{Config, Engine, Failure, Input, Output, Target};
+use crate::json::{Fields, writer};
 
 /// Where entries are sent, after a base URL.
 const SYNC_ROUTE: &str = "/api/leads/sync";
@@ -35,9 +38,8 @@ pub struct Device {
     /// Base URLs of the addresses where stores may answer.
     targets: Vec<String>,
     pub(super) campaigns: Campaigns,
-    pub(super) device_id: DeviceId,
-    /// By which installation entries are numbered on the disk: this one, unless the storage was wiped under the page.
-    pub(super) numbered_by: RefCell<DeviceId>,
+    /// By which entries are numbered on the disk. It changes when the storage is wiped under the page.
+    pub(super) device_id: RefCell<DeviceId>,
     pub(super) db: OutboxDb,
     pub(super) engine: RefCell<Engine>,
     /// What the engine was read from.
@@ -52,8 +54,9 @@ pub struct Device {
     is_disk_ahead: Cell<bool>,
     /// Who captures.
     pub(super) operator: RefCell<Option<String>>,
+    pub(super) presence: Presence,
     /// An installation whose storage is gone.
-    pub(super) lost: RefCell<Option<Lost>>,
+    pub(super) lost: RefCell<Option<LostInstallation>>,
     /// In milliseconds since 1970.
     pub(super) last_contact_at: Cell<Option<i64>>,
     pub(super) last_backup_at: Cell<Option<i64>>,
@@ -77,6 +80,8 @@ impl Device {
     pub async fn open(base_url: &str, database: &str, campaign: &str) -> Result<Rc<Self>, JsValue> {
         let as_js = |error: StorageError| JsValue::from_str(&error.to_string());
         let targets = vec![base_url.trim_end_matches('/').to_owned()];
+        // Before anything is read: what another tab writes meanwhile is heard, and learned when it can be.
+        let tabs = Tabs::join(database).ok();
         let (db, device_id) = OutboxDb::open(database).await.map_err(as_js)?;
         // Without what people chose last, the form is there all the same.
         let (kept, operator, last_backup_at) = (
@@ -90,19 +95,21 @@ impl Device {
         // A tab that opens while no other sends takes the sending role with the first read.
         let held = send_lock.try_hold().await;
         let (records, epoch) = db.read_all(held.is_some()).await.map_err(as_js)?;
-        let engine = new_engine(&device_id, &targets)?;
-        let lost = presence::lost_before(&device_id, &records.entries);
+        let presence = Presence::beside(database);
+        let lost = presence.lost_before(&device_id, &records.entries);
+        let last_backup_at = last_backup_at.and_then(|at| at.parse().ok());
+        let engine = new_engine(&device_id, &targets, last_backup_at, lost.clone())?;
         let device = Rc::new_cyclic(|device| Self {
             targets,
             campaigns,
             engine: RefCell::new(engine),
             reign: Reign::new(epoch, held.is_some()),
-            operator: RefCell::new(operator.and_then(|json| presence::operator_of(&json))),
+            operator: RefCell::new(operator.and_then(|json| operator_of(&json))),
+            presence,
             lost: RefCell::new(lost),
             last_contact_at: Cell::new(None),
-            last_backup_at: Cell::new(last_backup_at.and_then(|at| at.parse().ok())),
-            numbered_by: RefCell::new(device_id.clone()),
-            device_id,
+            last_backup_at: Cell::new(last_backup_at),
+            device_id: RefCell::new(device_id),
             db,
             subscribers: RefCell::default(),
             status: RefCell::default(),
@@ -117,7 +124,7 @@ impl Device {
             day_start_ms: Cell::new(i64::MAX),
             has_asked_to_persist: Cell::new(false),
         });
-        let signals = Signals::listen(&Rc::downgrade(&device), database)?;
+        let signals = Signals::listen(&Rc::downgrade(&device), tabs)?;
         // Nothing else sets it.
         let _ = device.signals.set(signals);
         let watching = Rc::downgrade(&device);
@@ -132,6 +139,10 @@ impl Device {
         *device.handed_on.borrow_mut() = held;
         device.tell(Input::Opened(records));
         device.handed_on.take();
+        device.settle_loss();
+        if let Some(signals) = device.signals.get() {
+            signals.hear_tabs(&device);
+        }
         spawn(Rc::clone(&device).take_over_pending());
         device.look_for_campaign();
         Ok(device)
@@ -144,6 +155,9 @@ impl Device {
         if let Ok((entries, _)) = pending::take_over(&self.db, make).await
             && !entries.is_empty()
         {
+            if let Some(newest) = entries.last() {
+                self.presence.mark(newest);
+            }
             let records = Records { entries, ..Records::default() };
             self.tell_tabs(News { epoch: None, records: records.clone() });
             self.tell(Input::Restored(records));
@@ -152,7 +166,7 @@ impl Device {
 
     pub(super) fn pending_capture(&self, pending: &PendingForm) -> Option<Capture> {
         let moment = Moment { unix_ms: pending.saved_at, offset_minutes: pending.offset_minutes };
-        let device_id = self.device_id.clone();
+        let device_id = self.device_id.borrow().clone();
         self.campaigns
             .judging(&pending.form, |campaign| {
                 Capture::unchecked(campaign, &pending.form, pending.client_id, device_id, moment)
@@ -178,6 +192,22 @@ impl Device {
         }
     }
 
+    /// What a person may want to know about this device, as JSON.
+    pub async fn state(self: &Rc<Self>) -> String {
+        let storage = web::storage_state().await;
+        let time = |at: Option<i64>| at.map_or_else(|| "null".to_owned(), |at| at.to_string());
+        let mut it = Fields::new();
+        it.text("deviceId", self.device_id.borrow().as_str());
+        it.text("version", env!("CARGO_PKG_VERSION"));
+        let operator = self.operator.borrow().as_deref().map(writer::text);
+        it.raw("operator", operator.as_deref().unwrap_or("null"));
+        it.raw_if("storage", storage);
+        it.raw("lost", self.loss_json().as_deref().unwrap_or("null"));
+        it.raw("lastContactAt", &time(self.last_contact_at.get()));
+        it.raw("lastBackupAt", &time(self.last_backup_at.get()));
+        it.end()
+    }
+
     /// Another tab wrote this.
     pub(crate) fn learn(self: &Rc<Self>, news: News) {
         match self.reign.judge(news.epoch, clock::monotonic_ms()) {
@@ -197,6 +227,11 @@ impl Device {
     /// A write has failed, and some of it may have reached the disk: the engine hears of that as soon as the disk can
     /// be read. Nobody may be told that everything is sent while an entry lies there unheard of.
     pub(super) fn write_failed(self: &Rc<Self>) {
+        self.disk_is_ahead();
+    }
+
+    /// There may be entries on the disk that the engine has not heard of.
+    pub(crate) fn disk_is_ahead(self: &Rc<Self>) {
         self.is_disk_ahead.set(true);
         self.catch_up_with_disk();
     }
@@ -208,8 +243,8 @@ impl Device {
         let device = Rc::clone(self);
         spawn(async move {
             match device.db.read_all(false).await {
-                Ok((Records { entries, .. }, _)) => {
-                    let records = Records { entries, ..Records::default() };
+                Ok((Records { entries, unreadable, .. }, _)) => {
+                    let records = Records { entries, unreadable, ..Records::default() };
                     device.tell_tabs(News { epoch: None, records: records.clone() });
                     device.tell(Input::Restored(records));
                 }
@@ -247,7 +282,7 @@ impl Device {
     /// A fact for the engine; kept for the next one, while that is being read.
     pub(super) fn tell(self: &Rc<Self>, input: Input) {
         if matches!(input, Input::Response { .. } | Input::HealthAnswered { .. }) {
-            self.heard_of_a_store();
+            self.last_contact_at.set(Some(clock::moment().unix_ms));
         }
         let Some(input) = self.reign.keep_while_reading(input) else { return };
         let mut outputs = Vec::new();
@@ -391,7 +426,8 @@ impl Device {
         }
         let takes_over = held.is_some();
         let read = self.read_whole(takes_over).await;
-        let engine = new_engine(&self.device_id, &self.targets);
+        let (device_id, lost) = (self.device_id.borrow().clone(), self.lost.borrow().clone());
+        let engine = new_engine(&device_id, &self.targets, self.last_backup_at.get(), lost);
         let kept = match (read, engine) {
             (Ok((records, epoch)), Ok(engine)) => {
                 *self.engine.borrow_mut() = engine;
@@ -432,11 +468,22 @@ impl Device {
     }
 }
 
-fn new_engine(device_id: &DeviceId, targets: &[String]) -> Result<Engine, JsValue> {
+/// `last_backup_at` in milliseconds since 1970.
+fn new_engine(
+    device_id: &DeviceId,
+    targets: &[String],
+    last_backup_at: Option<i64>,
+    lost: Option<LostInstallation>,
+) -> Result<Engine, JsValue> {
+    let now = clock::moment().unix_ms;
+    // A clock that was set back tells nothing about the age.
+    let last_backup_age_ms = last_backup_at.and_then(|at| u64::try_from(now.saturating_sub(at)).ok());
     Ok(Engine::new(Config {
         device_id: device_id.clone(),
         seed: u64::from_le_bytes(clock::random()?),
         targets: u8::try_from(targets.len()).unwrap_or(u8::MAX),
         makes_backups: true,
+        last_backup_age_ms,
+        lost,
     }))
 }

@@ -1,5 +1,5 @@
 // IndexedDB in the browser's own language. What is promised stands in `idb.rs`; which transactions there are, and
-// what they ask, is said in Rust.
+// what they ask, is said in Rust, but for the one of a Save (`Addition`), whose steps must not wait for each other.
 
 /** A read of many records on a slow device is no fault. */
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -57,18 +57,19 @@ export class Alarm {
   }
 }
 
-function opened(name, version, stores) {
+/** Of no version: as it is. */
+function opened(name, schema, version) {
   return new Promise((resolve, reject) => {
     if (!globalThis.indexedDB) throw new Error('this browser has no IndexedDB');
-    const opening = indexedDB.open(name, version);
+    const request = indexedDB.open(name, version);
     // An error thrown in here aborts the upgrade, and the database stays as it was. So does a crash; the next
     // opening begins the upgrade again.
-    opening.onupgradeneeded = ({ oldVersion }) => {
-      if (oldVersion < 1) create(opening.result, stores);
+    request.onupgradeneeded = ({ oldVersion }) => {
+      for (const stores of schema.slice(oldVersion)) create(request.result, stores);
     };
     // `blocked` needs no handler: every page of this app closes on `versionchange`, then it goes on.
-    opening.onsuccess = () => resolve(opening.result);
-    opening.onerror = () => reject(opening.error);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
   });
 }
 
@@ -82,13 +83,11 @@ function create(database, stores) {
 /** A connection that opens itself again after the browser has closed it. */
 export class Connection {
   /** How often it was opened. */
-  opening = 0;
+  generation = 0;
 
-  /** `stores` of a fresh database, as JSON: `{name: {keyPath, indexes: {name: path}}}`; all indexes are unique. */
-  constructor(name, version, stores) {
+  constructor(name, schema) {
     this.name = name;
-    this.version = version;
-    this.stores = JSON.parse(stores);
+    this.schema = JSON.parse(schema);
   }
 
   /** Resolves when the connection is open. */
@@ -96,11 +95,11 @@ export class Connection {
     if (this.database) return;
     // Whoever waits may give up, but an upgrade that has begun is carried out, and a connection that opens late
     // is used or closed, never left to stand in another tab's way.
-    const opening = opened(this.name, this.version, this.stores)
+    const opening = opened(this.name, this.schema, this.schema.length)
       .catch((error) => {
         if (error?.name !== 'VersionError') throw error;
         // A later version of the app has changed it. It only ever adds.
-        return opened(this.name, undefined, this.stores);
+        return opened(this.name, this.schema);
       })
       .then((database) => {
         if (this.database || this.isOver) database.close();
@@ -113,7 +112,7 @@ export class Connection {
 
   use(database) {
     this.database = database;
-    this.opening += 1;
+    this.generation += 1;
     // When another page wants a newer version: stand aside, or it waits for ever.
     database.onversionchange = () => this.lose(database);
     // When the browser closes the connection by itself.
@@ -129,24 +128,24 @@ export class Connection {
   begin(stores, isWrite) {
     const { database } = this;
     try {
-      return this.started(stores, isWrite);
+      return this.transaction(stores, isWrite);
     } catch (error) {
-      throw this.failed(database, error);
+      throw this.blame(database, error);
     }
   }
 
   /** The same, with the browser's error. */
-  started(stores, isWrite) {
+  transaction(stores, isWrite) {
     if (!this.database) throw { name: 'InvalidStateError' };
     return new Transaction(this, this.database, stores.split(' '), isWrite);
   }
 
-  add(store, opening, json) {
-    return new Addition(this, store, opening, JSON.parse(json));
+  add(store, generation, json) {
+    return new Addition(this, store, generation, JSON.parse(json));
   }
 
-  /** What fails because the connection is gone, or hangs, is tried on a fresh one the next time. */
-  failed(database, error) {
+  /** An error as text. What fails because the connection is gone, or hangs, is tried on a fresh one the next time. */
+  blame(database, error) {
     const text = worded(error);
     if (/^(closed|timeout) /.test(text)) this.lose(database);
     return text;
@@ -167,8 +166,8 @@ class Transaction {
     const mode = isWrite ? 'readwrite' : 'readonly';
     const inner = database.transaction(stores, mode, isWrite ? { durability: 'strict' } : {});
     this.inner = inner;
-    this.failed = (error) => {
-      throw connection.failed(database, error);
+    this.rethrow = (error) => {
+      throw connection.blame(database, error);
     };
     // Listen before anything can happen. It never rejects: nobody may be waiting when a guard is dropped.
     this.finished = new Promise((resolve) => {
@@ -186,20 +185,20 @@ class Transaction {
 
   /** What a request comes to. */
   ask(...what) {
-    return within(ANSWER_TIMEOUT_MS, this.answer(...what)).catch(this.failed);
+    return within(ANSWER_TIMEOUT_MS, this.answer(...what)).catch(this.rethrow);
   }
 
   /** The same, however long it takes, and with the browser's error. */
   answer(path, method, ...args) {
     return new Promise((resolve, reject) => {
-      const request = this.started(() => this.place(path)[method](...args));
+      const request = this.orAbort(() => this.place(path)[method](...args));
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(this.reason(request.error));
     });
   }
 
   /** A request that cannot even begin ends the transaction, as one that fails does: nothing is half-written. */
-  started(begin) {
+  orAbort(begin) {
     try {
       return begin();
     } catch (error) {
@@ -230,7 +229,7 @@ class Transaction {
 
   /** Puts every record of a JSON array. Nobody waits: if one fails, the transaction aborts, and the commit says so. */
   putAll(store, records) {
-    this.started(() => {
+    this.orAbort(() => {
       const place = this.place(store);
       for (const record of JSON.parse(records)) place.put(record);
     });
@@ -238,7 +237,7 @@ class Transaction {
 
   /** Resolves when everything is written. What was asked for is, and nothing more can be. */
   commit() {
-    return within(ANSWER_TIMEOUT_MS, this.written()).catch(this.failed);
+    return within(ANSWER_TIMEOUT_MS, this.written()).catch(this.rethrow);
   }
 
   /** The same, however long it takes, and with the browser's error. */
@@ -270,17 +269,18 @@ class Addition {
   constructor(connection, ...what) {
     const { database } = connection;
     this.done = this.write(connection, ...what).catch((error) => {
-      throw connection.failed(database, error);
+      throw connection.blame(database, error);
     });
   }
 
-  async write(connection, store, opening, record) {
-    if (connection.opening !== opening) return undefined;
-    this.writing = connection.started(store, true);
+  async write(connection, store, generation, record) {
+    if (connection.generation !== generation) return undefined;
+    this.writing = connection.transaction(store, true);
     await this.writing.answer(store, 'add', record);
     // The browser begins the look back when what is written before it is on the disk.
-    const lookBack = async () => connection.started(store, false).answer(store, 'get', record.key);
+    const lookBack = async () => connection.transaction(store, false).answer(store, 'get', record.key);
     const [, found] = await Promise.all([this.writing.written(), lookBack()]);
+    // Both were made from the same JSON, so their fields stand in the same order.
     return text(found) === text(record);
   }
 

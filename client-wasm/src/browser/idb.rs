@@ -99,15 +99,15 @@ extern "C" {
     #[wasm_bindgen(js_name = Connection)]
     type JsConnection;
     #[wasm_bindgen(constructor, js_class = "Connection")]
-    fn new(name: &str, version: u32, stores: &str) -> JsConnection;
+    fn new(name: &str, schema: &str) -> JsConnection;
     #[wasm_bindgen(method)]
     fn open(this: &JsConnection) -> Promise;
     #[wasm_bindgen(method, catch)]
     fn begin(this: &JsConnection, stores: &str, is_write: bool) -> Result<JsTransaction, JsValue>;
     #[wasm_bindgen(method, getter)]
-    fn opening(this: &JsConnection) -> u32;
+    fn generation(this: &JsConnection) -> u32;
     #[wasm_bindgen(method)]
-    fn add(this: &JsConnection, store: &str, opening: u32, record: &str) -> JsAddition;
+    fn add(this: &JsConnection, store: &str, generation: u32, record: &str) -> JsAddition;
     #[wasm_bindgen(method)]
     fn forget(this: &JsConnection);
     #[wasm_bindgen(method)]
@@ -146,9 +146,10 @@ extern "C" {
 pub(crate) struct Connection(JsConnection);
 
 impl Connection {
-    /// Of a fresh database, `stores` are made: JSON, `{name: {keyPath, indexes: {name: path}}}`.
-    pub(crate) fn new(name: &str, version: u32, stores: &str) -> Self {
-        Self(JsConnection::new(name, version, stores))
+    /// `schema` is what each version of it adds: JSON, `[{store: {keyPath, indexes: {name: path}}}]`. All indexes are
+    /// unique. A version that was published is never changed.
+    pub(crate) fn new(name: &str, schema: &str) -> Self {
+        Self(JsConnection::new(name, schema))
     }
 
     /// Begins a transaction over these stores, with a space between them. A connection that is found closed is
@@ -171,22 +172,22 @@ impl Connection {
         }
     }
 
-    /// Which opening of the connection this is.
-    pub(crate) fn opening(&self) -> u32 {
-        self.0.opening()
+    /// How often the connection was opened.
+    pub(crate) fn generation(&self) -> u32 {
+        self.0.generation()
     }
 
     /// Adds a record, JSON with a key of its own, in a transaction of its own. Resolves when it is on the disk, with
-    /// whether a look back finds it there; or to nothing, and nothing is written, when that opening of the connection
-    /// is over: what is known of the database may not hold for another. Dropped before, nothing is written, unless it is
+    /// whether a look back finds it there; or to nothing, and nothing is written, when that generation of the
+    /// connection is over: what is known of the database may not hold for another. Dropped before, nothing is written, unless it is
     /// being committed. It waits without an end.
     pub(crate) async fn add(
         &self,
         store: &str,
-        opening: u32,
+        generation: u32,
         record: &str,
     ) -> Result<Option<bool>, StorageError> {
-        let addition = Addition(self.0.add(store, opening, record));
+        let addition = Addition(self.0.add(store, generation, record));
         Ok(answer(addition.0.done()).await?.as_bool())
     }
 

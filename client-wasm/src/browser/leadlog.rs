@@ -135,10 +135,10 @@ impl Leadlog {
         promise(async move { answered(device.restore_backup(&device_id, version).await) })
     }
 
-    /// The installation whose storage is gone is not asked about any more.
-    #[wasm_bindgen(js_name = forgetLost)]
-    pub fn forget_lost(&self) {
-        self.device.forget_lost();
+    /// The person knows of the installation whose storage is gone, and is not asked about it any more.
+    #[wasm_bindgen(js_name = putLossAside)]
+    pub fn put_loss_aside(&self) {
+        self.device.put_loss_aside();
     }
 
     /// The whole outbox as one document. Rejects with `{"code","message"}`.

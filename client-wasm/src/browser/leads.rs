@@ -18,7 +18,10 @@ use crate::engine::listing::LeadRow;
 use crate::engine::record::{EntryRecord, Records};
 use crate::engine::status::EntryStatus;
 use crate::engine::stored;
-use crate::json::{Fields, writer};
+use crate::json::{Fields, Object, writer};
+
+/// How long a store may take to say whether it knows an e-mail, in milliseconds (CAP-4).
+const EMAIL_TIMEOUT_MS: u32 = 800;
 
 impl Device {
     /// Every rule that what was typed breaks.
@@ -39,7 +42,8 @@ impl Device {
             let client_id =
                 clock::new_client_id(moment.unix_ms).map_err(|error| StorageError::from_js(&error))?;
             self.judged(form_json, &|campaign| {
-                let capture = Capture::new(campaign, form_json, client_id, self.device_id.clone(), moment)?;
+                let capture =
+                    Capture::new(campaign, form_json, client_id, self.device_id.borrow().clone(), moment)?;
                 // A later version keeps the name of who captured the lead.
                 Ok(capture.by(self.operator.borrow().clone()))
             })
@@ -59,7 +63,7 @@ impl Device {
         let wish = self.wish([client_id, form_json].concat(), &|moment| {
             let saved = self.newest_text(client_id)?;
             self.judged(form_json, &|campaign| {
-                Capture::corrected(campaign, &saved, form_json, self.device_id.clone(), moment)
+                Capture::corrected(campaign, &saved, form_json, self.device_id.borrow().clone(), moment)
             })
         });
         Rc::clone(self).keep(wish)
@@ -75,7 +79,7 @@ impl Device {
     ) -> impl Future<Output = Result<EntryRecord, SaveError>> + use<> {
         let wish = self.wish(client_id.to_owned(), &|moment| {
             let saved = self.newest_text(client_id)?;
-            Capture::voided(&saved, self.device_id.clone(), moment).map_err(SaveError::Invalid)
+            Capture::voided(&saved, self.device_id.borrow().clone(), moment).map_err(SaveError::Invalid)
         });
         Rc::clone(self).keep(wish)
     }
@@ -122,13 +126,13 @@ impl Device {
         let records = Records { entries: vec![record.clone()], ..Records::default() };
         self.tell_tabs(News { epoch: None, records });
         self.look_around();
-        if *self.numbered_by.borrow() == record.device_id {
+        if *self.device_id.borrow() == record.device_id {
             self.tell(Input::Saved(record.clone()));
-            self.mark_presence(&record);
+            self.presence.mark(&record);
         } else {
             // The storage was wiped under this page, and another installation has begun there. Its note is made with the
             // next Save, when this page has put back what it knows.
-            *self.numbered_by.borrow_mut() = record.device_id.clone();
+            *self.device_id.borrow_mut() = record.device_id.clone();
             spawn(Rc::clone(&self).start_anew(None));
         }
         if !self.has_asked_to_persist.replace(true) {
@@ -136,6 +140,20 @@ impl Device {
             web::ask_to_persist();
         }
         Ok(record)
+    }
+
+    /// Whether this address is on the list already: on this device, or at a store that answers in time (CAP-4).
+    pub async fn is_email_known(self: &Rc<Self>, email: &str) -> bool {
+        let Some(campaign) = self.campaigns.newest_id() else { return false };
+        if self.engine.borrow().knows_email(&campaign, email) {
+            return true;
+        }
+        let mut url = self.url(0, "/api/leads/check-email?campaign=");
+        url.push_str(campaign.as_str());
+        url.push_str("&email=");
+        url.extend(js_sys::encode_uri_component(email).as_string());
+        let answer = web::ask("GET", &url, None, EMAIL_TIMEOUT_MS).await;
+        answer.is_some_and(|answer| Object::read(&answer).is_some_and(|it| it.is_true("known")))
     }
 
     fn newest_text(&self, client_id: &str) -> Result<String, SaveError> {

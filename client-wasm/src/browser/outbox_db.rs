@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | `entries` | `key` | [`EntryRecord`], unique by lead and version, and by installation and number | once; later only to remove personal data |
 //! | `marks` | `key` | `Mark`: what stores have said | by the engine |
-//! | `meta` | name | `installation`: the device id; `stores`: `Stores`; `epoch`: a number; `setting/…`: text | |
+//! | `meta` | name | `installation`: the device id; `installation/…`: what stood there and could not be read; `stores`: `Stores`; `epoch`: a number; `setting/…`: text | |
 //!
 //! **The numbers** of the next entry are those after the highest that are there: entries are never deleted. So a Save
 //! writes one record and nothing else. Two tabs that take the same number cannot both keep it, because it is unique; and
@@ -26,20 +26,19 @@ use super::clock;
 use super::idb::{Connection, Mode, StorageError, Transaction, text, within};
 use super::installation::{Installation, Numbering};
 use crate::capture::Capture;
-use crate::engine::record::{EntryRecord, RECORD_VERSION, Records};
+use crate::engine::record::{EntryRecord, Records};
 use crate::engine::stored;
 use crate::json::{self, Fields, writer};
 
 /// The database of the app.
 pub const DATABASE_NAME: &str = "leadlog-outbox";
 
-const SCHEMA_VERSION: u32 = 1;
-/// What version 1 consists of.
-const STORES_OF_V1: &str = r#"{
+/// What each version of the schema adds to the one before.
+const SCHEMA: &str = r#"[{
     "entries": {"keyPath": "key", "indexes": {"byLead": ["clientId", "version"], "bySeq": ["deviceId", "deviceSeq"]}},
     "marks": {"keyPath": "key"},
     "meta": {}
-}"#;
+}]"#;
 
 const ENTRIES: &str = "entries";
 const BY_LEAD: &str = "entries.byLead";
@@ -79,10 +78,9 @@ pub enum PutError {
 /// The outbox on disk.
 pub struct OutboxDb {
     connection: Connection,
-    /// The numbers after those of this page's last Save, and the opening of the connection in which they are free, if
+    /// The numbers after those of this page's last Save, and the generation of the connection in which they are free, if
     /// no other tab saves. Nobody has them while a Save is under way: should it fail, they would leave a gap.
     next: RefCell<Option<(Numbering, u32)>>,
-    is_fresh: bool,
 }
 
 impl OutboxDb {
@@ -91,8 +89,7 @@ impl OutboxDb {
     /// # Errors
     /// When the browser gives no storage.
     pub async fn open(name: &str) -> Result<(Self, DeviceId), StorageError> {
-        let connection = Connection::new(name, SCHEMA_VERSION, STORES_OF_V1);
-        let mut db = Self { connection, next: RefCell::default(), is_fresh: false };
+        let db = Self { connection: Connection::new(name, SCHEMA), next: RefCell::default() };
         let device_id = match db.known_or_new().await {
             Err(StorageError::Closed(_)) => db.known_or_new().await?,
             device_id => device_id?,
@@ -101,7 +98,7 @@ impl OutboxDb {
     }
 
     /// Writes nothing where nothing is to be written: a full disk must not keep the app from starting.
-    async fn known_or_new(&mut self) -> Result<DeviceId, StorageError> {
+    async fn known_or_new(&self) -> Result<DeviceId, StorageError> {
         let transaction = self.connection.begin(META, Mode::Read).await?;
         if let Ok(known) = installation(&transaction).await? {
             return Ok(known.device_id);
@@ -109,14 +106,8 @@ impl OutboxDb {
         drop(transaction);
         let transaction = self.connection.begin(ENTRIES_AND_META, Mode::Write).await?;
         let numbering = numbering(&transaction).await?;
-        self.is_fresh = numbering.key == 1;
         transaction.commit().await?;
         Ok(numbering.device_id)
-    }
-
-    /// Whether there was nothing here before this was opened.
-    pub const fn is_fresh(&self) -> bool {
-        self.is_fresh
     }
 
     /// Writes an entry under the next sequence number. Resolves when it is on the disk *and* a read finds
@@ -170,14 +161,14 @@ impl OutboxDb {
         capture: &Capture,
         saved_at: i64,
     ) -> Result<Option<EntryRecord>, StorageError> {
-        let Some((numbering, opening)) = self.next.take() else { return Ok(None) };
+        let Some((numbering, generation)) = self.next.take() else { return Ok(None) };
         let record = numbering.entry(capture, saved_at);
-        match self.connection.add(ENTRIES, opening, &stored::write_entry(&record)).await? {
+        match self.connection.add(ENTRIES, generation, &stored::write_entry(&record)).await? {
             Some(true) => {}
             Some(false) => return Err(StorageError::NotReadBack(record.key)),
             None => return Ok(None),
         }
-        self.next.replace(Some((Numbering::after(&record), opening)));
+        self.next.replace(Some((Numbering::after(&record), generation)));
         Ok(Some(record))
     }
 
@@ -185,7 +176,7 @@ impl OutboxDb {
     /// saved.
     async fn write(&self, capture: &Capture, saved_at: i64) -> Result<EntryRecord, StorageError> {
         let transaction = self.connection.begin(ENTRIES_AND_META, Mode::Write).await?;
-        let opening = self.connection.opening();
+        let generation = self.connection.generation();
         let mut capture = capture.clone();
         loop {
             let lead = lead_key(capture.client_id(), capture.version());
@@ -205,35 +196,34 @@ impl OutboxDb {
         let record = numbering(&transaction).await?.entry(&capture, saved_at);
         add_entry(&transaction, &record).await?;
         transaction.commit().await?;
-        self.next.replace(Some((Numbering::after(&record), opening)));
+        self.next.replace(Some((Numbering::after(&record), generation)));
         Ok(record)
     }
 
     /// Adds entries of any installation, from a backup or a file, as they are but for their keys. What is here
-    /// already, by lead and version or by installation and number, is passed over. Returns what was added, and the
-    /// number of the others.
+    /// already, by lead and version or by installation and number, is passed over. Returns what was added.
     ///
     /// # Errors
     /// When the disk refuses; what was added before stays. Doing it again is harmless.
-    pub async fn restore(
-        &self,
-        entries: Vec<EntryRecord>,
-    ) -> Result<(Vec<EntryRecord>, usize), StorageError> {
-        let length = entries.len();
+    pub async fn restore(&self, entries: Vec<EntryRecord>) -> Result<Vec<EntryRecord>, StorageError> {
         let mut added = Vec::new();
         for some in entries.chunks(MAX_RECORDS_PER_RESTORE) {
             let before = added.len();
-            if let Err(error) = self.add(some, &mut added).await {
+            if let Err(error) = self.restore_some(some, &mut added).await {
                 added.truncate(before);
                 let StorageError::Closed(_) = error else { return Err(error) };
-                self.add(some, &mut added).await?;
+                self.restore_some(some, &mut added).await?;
             }
         }
-        let known = length - added.len();
-        Ok((added, known))
+        Ok(added)
     }
 
-    async fn add(&self, records: &[EntryRecord], added: &mut Vec<EntryRecord>) -> Result<(), StorageError> {
+    /// In one transaction.
+    async fn restore_some(
+        &self,
+        records: &[EntryRecord],
+        added: &mut Vec<EntryRecord>,
+    ) -> Result<(), StorageError> {
         let transaction = self.connection.begin(ENTRIES_AND_META, Mode::Write).await?;
         let mut key = numbering(&transaction).await?.key;
         for record in records {
@@ -349,7 +339,7 @@ impl OutboxDb {
         let mut records = Records::default();
         let pages = read_pages(&transaction, ENTRIES).await?;
         records.unreadable = pages.each(|json| {
-            let entry = entry_record(json);
+            let entry = stored::entry_record(json);
             let is_read = entry.is_some();
             records.entries.extend(entry);
             is_read
@@ -492,10 +482,5 @@ fn object(json: &str) -> Result<JsValue, StorageError> {
 }
 
 fn read_entry(value: &JsValue) -> Option<EntryRecord> {
-    entry_record(&text(value)?)
-}
-
-/// Not one of a later version of the app: whoever reads it may write it back, and lose what is new in it.
-fn entry_record(json: &str) -> Option<EntryRecord> {
-    stored::entry_record(json).filter(|record| record.v == RECORD_VERSION)
+    stored::entry_record(&text(value)?)
 }

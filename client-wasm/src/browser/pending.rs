@@ -17,10 +17,8 @@ use crate::json::{self, Object};
 /// The database of the reduced mode.
 const DATABASE_NAME: &str = "leadlog-pending";
 
-/// Never another: the reduced mode of any version of the app must be able to open it.
-const SCHEMA_VERSION: u32 = 1;
-
-const STORES: &str = r#"{"forms": {"keyPath": "clientId"}}"#;
+/// Never a second version: the reduced mode of any version of the app must be able to open it.
+const SCHEMA: &str = r#"[{"forms": {"keyPath": "clientId"}}]"#;
 
 const FORMS: &str = "forms";
 
@@ -62,7 +60,7 @@ pub async fn take_over(
     db: &OutboxDb,
     make: impl Fn(&PendingForm) -> Option<Capture>,
 ) -> Result<(Vec<EntryRecord>, usize), StorageError> {
-    let pending = Connection::new(DATABASE_NAME, SCHEMA_VERSION, STORES);
+    let pending = Connection::new(DATABASE_NAME, SCHEMA);
     let transaction = pending.begin(FORMS, Mode::Read).await?;
     let all = transaction.ask(FORMS, "getAll", &JsValue::UNDEFINED, &JsValue::UNDEFINED).await?;
     let all = text(&all).unwrap_or_default();

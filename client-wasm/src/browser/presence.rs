@@ -1,11 +1,11 @@
-//! Who and what this installation is: its name, its person, its storage, and whether there was another one
-//! here before.
+//! Whether there was another installation here before this one.
 //!
-//! **An unexpectedly empty database.** Beside the database, in the page's local storage, stands which
-//! installation last saved a lead here and under which number. When the app opens and finds another
-//! installation there than its own, and no entry of that one, the database was wiped, and the person is offered the
-//! restore. Where everything was wiped, nothing can be known, and the restore is a button on the device page. A page
-//! that is open while the database is wiped puts back what it knows (`Device::read_whole`).
+//! **An unexpectedly empty database.** Beside the database, in the page's local storage, stands which installation last
+//! saved a lead here and under which number. When the app opens and finds another installation there than its own, and
+//! no entry of that one, the database was wiped: the person is offered the restore, and the stores are told how much
+//! there was ([`crate::engine::loss`]), whatever the person decides, until all of it is back. Of two in a row, the later
+//! is told. Where everything was wiped, nothing can be known; a form without leads offers the restore then. A page that
+//! is open while the database is wiped puts back what it knows (`Device::read_whole`).
 
 use std::rc::Rc;
 
@@ -13,115 +13,111 @@ use domain::DeviceId;
 
 use super::clock;
 use super::device::Device;
-use super::idb::StorageError;
 use super::web;
+use crate::engine::Input;
+use crate::engine::loss::LostInstallation;
 use crate::engine::record::EntryRecord;
-use crate::json::{Fields, Object, writer};
+use crate::json::{Fields, Object};
 
-/// Setting that holds the name of the person who captures.
-pub(super) const OPERATOR: &str = "operator";
+/// What stands beside a database.
+pub(super) struct Presence {
+    /// Names the installation that last saved a lead here. The app's reduced mode reads it too.
+    installation: String,
+    /// Names an installation that is gone.
+    lost: String,
+}
 
-/// Name in the local storage of the installation that last saved a lead here.
-const PRESENT: &str = "leadlog-installation";
-
-/// Name in the local storage of an installation that is gone.
-const LOST: &str = "leadlog-lost-installation";
-
-/// How long the preflight of an e-mail may take, in milliseconds (CAP-4).
-const EMAIL_TIMEOUT_MS: u32 = 800;
-
-/// Longest name of a person, in characters; a store takes no more.
-const MAX_OPERATOR_CHARS: usize = domain::Entry::MAX_OPERATOR_CHARS;
-
-/// An installation and the highest number that it has saved.
-pub(super) type Lost = (String, u64);
-
-/// What was here before this installation, if its storage is gone, and none of its entries is among these.
-pub(super) fn lost_before(device_id: &DeviceId, entries: &[EntryRecord]) -> Option<Lost> {
-    let read = |text: String| {
-        let it = Object::read(&text)?;
-        Some((it.text("deviceId")?, it.number("savedThrough")?))
-    };
-    if let Some(text) = web::recall(PRESENT)
-        && let Some(present) = read(text.clone())
-        && present.0 != device_id.as_str()
-        && !entries.iter().any(|entry| entry.device_id.as_str() == present.0)
-    {
-        web::remember(LOST, Some(&text));
-        web::remember(PRESENT, None);
-        return Some(present);
+impl Presence {
+    pub(super) fn beside(database: &str) -> Self {
+        Self { installation: [database, ".installation"].concat(), lost: [database, ".lost"].concat() }
     }
-    web::recall(LOST).and_then(read)
-}
 
-/// The person that the setting names.
-pub(super) fn operator_of(setting: &str) -> Option<String> {
-    Object::read(setting)?.text("name").filter(|name| !name.is_empty())
-}
+    /// What was here before this installation, if its storage is gone, and none of its entries is among these.
+    pub(super) fn lost_before(
+        &self,
+        device_id: &DeviceId,
+        entries: &[EntryRecord],
+    ) -> Option<LostInstallation> {
+        if let Some(present) = web::recall(&self.installation).and_then(|note| read(&note))
+            && present.device_id != *device_id
+            && !entries.iter().any(|entry| entry.device_id == present.device_id)
+        {
+            self.remember(&present);
+            web::remember(&self.installation, None);
+            return Some(present);
+        }
+        web::recall(&self.lost).and_then(|note| read(&note))
+    }
 
-impl Device {
-    /// Notes outside of the database that there is something in it.
-    pub(super) fn mark_presence(&self, record: &EntryRecord) {
+    /// Notes that there is something in the database.
+    pub(super) fn mark(&self, record: &EntryRecord) {
         let mut it = Fields::new();
         it.text("deviceId", record.device_id.as_str());
         it.number("savedThrough", record.device_seq);
-        web::remember(PRESENT, Some(&it.end()));
+        web::remember(&self.installation, Some(&it.end()));
     }
 
-    /// What is gone is not asked about any more.
-    pub fn forget_lost(&self) {
-        self.lost.borrow_mut().take();
-        web::remember(LOST, None);
+    fn remember(&self, lost: &LostInstallation) {
+        web::remember(&self.lost, Some(&write(lost)));
     }
 
-    /// Another person captures from here on; an empty name is nobody's.
-    ///
-    /// # Errors
-    /// When the disk does not keep it; the name holds until the page goes.
-    pub async fn hand_over(&self, name: &str) -> Result<(), StorageError> {
-        let name: String = name.trim().chars().take(MAX_OPERATOR_CHARS).collect();
-        let name = Some(name).filter(|name| !name.is_empty());
+    fn forget(&self) {
+        web::remember(&self.lost, None);
+    }
+}
+
+fn read(note: &str) -> Option<LostInstallation> {
+    let it = Object::read(note)?;
+    let missed_at = match it.parsed("missedAt") {
+        Some(missed_at) => missed_at,
+        None => {
+            let now = clock::moment();
+            now.timestamp(now.unix_ms).ok()?
+        }
+    };
+    Some(LostInstallation {
+        device_id: it.parsed("deviceId")?,
+        saved_through: it.number("savedThrough")?,
+        missed_at,
+        is_put_aside: it.is_true("isPutAside"),
+    })
+}
+
+fn write(lost: &LostInstallation) -> String {
+    let mut it = Fields::new();
+    it.text("deviceId", lost.device_id.as_str());
+    it.number("savedThrough", lost.saved_through);
+    it.text("missedAt", &lost.missed_at.to_string());
+    it.raw("isPutAside", if lost.is_put_aside { "true" } else { "false" });
+    it.end()
+}
+
+impl Device {
+    /// A person knows of what is gone, and is not asked about it any more.
+    pub fn put_loss_aside(self: &Rc<Self>) {
+        if let Some(lost) = self.lost.borrow_mut().as_mut() {
+            lost.is_put_aside = true;
+            self.presence.remember(lost);
+        }
+        self.tell(Input::LossPutAside);
+    }
+
+    /// Forgets what was lost when all of it is here again.
+    pub(super) fn settle_loss(&self) {
+        if self.engine.borrow().missing() == 0 && self.lost.take().is_some() {
+            self.presence.forget();
+        }
+    }
+
+    /// What is gone and not put aside, as JSON.
+    pub(super) fn loss_json(&self) -> Option<String> {
+        let lost = self.lost.borrow();
+        let missing = self.engine.borrow().missing();
+        let lost = lost.as_ref().filter(|lost| missing > 0 && !lost.is_put_aside)?;
         let mut it = Fields::new();
-        it.text("name", name.as_deref().unwrap_or_default());
-        *self.operator.borrow_mut() = name;
-        self.db.put_setting(OPERATOR, &it.end()).await
-    }
-
-    /// Whether a store knows this address already. Nobody who answers in time is a no.
-    pub async fn is_email_known(self: &Rc<Self>, email: &str) -> bool {
-        let Some(campaign) = self.campaigns.newest_id() else { return false };
-        let mut url = self.url(0, "/api/leads/check-email?campaign=");
-        url.push_str(campaign.as_str());
-        url.push_str("&email=");
-        url.extend(js_sys::encode_uri_component(email).as_string());
-        let answer = web::ask("GET", &url, None, EMAIL_TIMEOUT_MS).await;
-        answer.is_some_and(|answer| Object::read(&answer).is_some_and(|it| it.is_true("known")))
-    }
-
-    /// What a person may want to know about this device, as JSON.
-    pub async fn state(self: &Rc<Self>) -> String {
-        let storage = web::storage_state().await;
-        let time = |at: Option<i64>| at.map_or_else(|| "null".to_owned(), |at| at.to_string());
-        let mut it = Fields::new();
-        it.text("deviceId", self.device_id.as_str());
-        it.text("version", env!("CARGO_PKG_VERSION"));
-        let operator = self.operator.borrow().as_deref().map(writer::text);
-        it.raw("operator", operator.as_deref().unwrap_or("null"));
-        it.raw_if("storage", storage);
-        let lost = self.lost.borrow().as_ref().map(|(device_id, saved_through)| {
-            let mut it = Fields::new();
-            it.text("deviceId", device_id);
-            it.number("savedThrough", *saved_through);
-            it.end()
-        });
-        it.raw("lost", lost.as_deref().unwrap_or("null"));
-        it.raw("lastContactAt", &time(self.last_contact_at.get()));
-        it.raw("lastBackupAt", &time(self.last_backup_at.get()));
-        it.end()
-    }
-
-    /// A store has answered.
-    pub(super) fn heard_of_a_store(&self) {
-        self.last_contact_at.set(Some(clock::moment().unix_ms));
+        it.text("deviceId", lost.device_id.as_str());
+        it.number("savedThrough", lost.saved_through);
+        it.number("missing", missing);
+        Some(it.end())
     }
 }

@@ -1,6 +1,6 @@
 //! What the browser says by itself: network, visibility, other tabs, and the timer.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use js_sys::Function;
@@ -58,7 +58,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    pub(crate) fn listen(device: &Weak<Device>, channel: &str) -> Result<Self, JsValue> {
+    pub(crate) fn listen(device: &Weak<Device>, tabs: Option<Tabs>) -> Result<Self, JsValue> {
         let hear = |told: fn(&Rc<Device>)| {
             let device = device.clone();
             Closure::<dyn FnMut()>::new(move || {
@@ -70,7 +70,15 @@ impl Signals {
         let network = hear(|device| device.look_around());
         let visibility = hear(|device| device.visibility_changed());
         let end = web::listen(network.as_ref(), visibility.as_ref())?;
-        Ok(Self { _hear: [network, visibility], end, tabs: Tabs::join(device, channel).ok() })
+        Ok(Self { _hear: [network, visibility], end, tabs })
+    }
+
+    /// From here on this device learns what other tabs have written, and first what they wrote while it was being opened.
+    pub(crate) fn hear_tabs(&self, device: &Rc<Device>) {
+        if let Some(tabs) = &self.tabs {
+            tabs.listener.replace(Some(Rc::downgrade(device)));
+            tabs.waiting.take().into_iter().for_each(|message| hear(device, &message));
+        }
     }
 
     /// Tells the other tabs what was written here.
@@ -110,21 +118,40 @@ impl News {
 }
 
 /// The other tabs of this app.
-struct Tabs {
+pub(crate) struct Tabs {
     inner: web::Tabs,
+    listener: Rc<RefCell<Option<Weak<Device>>>>,
+    /// What was said before there was a listener.
+    waiting: Rc<RefCell<Vec<JsValue>>>,
     _hear: Closure<dyn FnMut(JsValue)>,
 }
 
 impl Tabs {
-    fn join(device: &Weak<Device>, channel: &str) -> Result<Self, JsValue> {
-        let device = device.clone();
+    /// Joins before the disk is read: what is written after that is heard.
+    pub(crate) fn join(channel: &str) -> Result<Self, JsValue> {
+        let (listener, waiting) =
+            (Rc::<RefCell<Option<Weak<Device>>>>::default(), Rc::<RefCell<Vec<_>>>::default());
+        let (listening, kept) = (Rc::clone(&listener), Rc::clone(&waiting));
         let hear = Closure::<dyn FnMut(JsValue)>::new(move |message: JsValue| {
-            let news = message.as_string().and_then(|text| News::read(&text));
-            if let (Some(device), Some(news)) = (device.upgrade(), news) {
-                device.learn(news);
+            let listener = listening.borrow().clone();
+            match listener {
+                Some(device) => {
+                    if let Some(device) = device.upgrade() {
+                        hear(&device, &message);
+                    }
+                }
+                None => kept.borrow_mut().push(message),
             }
         });
-        Ok(Self { inner: web::Tabs::join(channel, hear.as_ref())?, _hear: hear })
+        Ok(Self { inner: web::Tabs::join(channel, hear.as_ref())?, listener, waiting, _hear: hear })
+    }
+}
+
+fn hear(device: &Rc<Device>, message: &JsValue) {
+    match message.as_string().and_then(|text| News::read(&text)) {
+        Some(news) => device.learn(news),
+        // Of another version of the app. What it saved is on the disk.
+        None => device.disk_is_ahead(),
     }
 }
 

@@ -1,13 +1,16 @@
 //! When the whole database is shipped as a backup (SYN-9): the safety net for a device that is lost. It keeps
 //! nothing right by itself; what comes back from it enters the outbox as [`super::Input::Restored`].
 //!
-//! Every [`BACKUP_EVERY_MS`], and when a person asks for a sync, if something has changed since the last one that
+//! Every [`BACKUP_EVERY_MS`], also over pages that live shorter than that, and when a person asks for a sync, if something has changed since the last one that
 //! a store took, and a store can be reached. A failure waits longer each time. What is under way has a lease, as everything has.
 
 use super::backoff::Jitter;
 
 /// Least time between two backups, in milliseconds.
 pub const BACKUP_EVERY_MS: u64 = 300_000;
+
+/// Least time between the opening of a page and its first backup, in milliseconds: what is there is sent first.
+pub const BACKUP_AFTER_OPENING_MS: u64 = 20_000;
 
 /// First wait after one that failed, in milliseconds.
 pub const BACKUP_RETRY_MS: u64 = 60_000;
@@ -29,9 +32,10 @@ pub(super) struct BackupSchedule {
 
 impl BackupSchedule {
     /// The database was opened. What the last backup holds is not known, so what is there counts as changed.
-    pub(super) const fn opened(&mut self, now_ms: u64, holds_entries: bool) {
+    pub(super) fn opened(&mut self, now_ms: u64, holds_entries: bool, last_age_ms: Option<u64>) {
         self.is_changed = holds_entries;
-        self.next_at_ms = now_ms.saturating_add(BACKUP_EVERY_MS);
+        let rest_ms = last_age_ms.map_or(0, |age_ms| BACKUP_EVERY_MS.saturating_sub(age_ms));
+        self.next_at_ms = now_ms.saturating_add(rest_ms.max(BACKUP_AFTER_OPENING_MS));
     }
 
     /// Something that a backup holds has changed.
@@ -95,10 +99,26 @@ impl BackupSchedule {
 mod tests {
     use super::*;
 
+    /// SYN-9: pages that live for a minute each have a backup too, and no more of them than one that lives long.
+    #[test]
+    fn the_time_since_the_last_backup_counts_over_pages() {
+        for (last_age_ms, expected_ms) in [
+            (None, BACKUP_AFTER_OPENING_MS),
+            (Some(0), BACKUP_EVERY_MS),
+            (Some(60_000), BACKUP_EVERY_MS - 60_000),
+            (Some(BACKUP_EVERY_MS - 1), BACKUP_AFTER_OPENING_MS),
+            (Some(u64::MAX), BACKUP_AFTER_OPENING_MS),
+        ] {
+            let mut schedule = BackupSchedule::default();
+            schedule.opened(1_000, true, last_age_ms);
+            assert_eq!(schedule.next_ms(true), Some(1_000 + expected_ms), "{last_age_ms:?}");
+        }
+    }
+
     #[test]
     fn a_backup_is_made_when_something_changed_and_failures_back_off() {
         let (mut schedule, mut jitter) = (BackupSchedule::default(), Jitter::new(1));
-        schedule.opened(0, false);
+        schedule.opened(0, false, Some(0));
         assert!(!schedule.begins(BACKUP_EVERY_MS, 1), "nothing to back up");
         schedule.changed();
         assert_eq!((schedule.next_ms(false), schedule.next_ms(true)), (None, Some(BACKUP_EVERY_MS)));

@@ -2,7 +2,7 @@
 //!
 //! `serde_json` would carry them as `RawValue`s only, and makes one by reading its text all over again.
 
-use domain::{DeviceId, Receipt};
+use domain::{DeviceId, DeviceReport, Receipt};
 
 use super::reading::Cursors;
 use super::stored;
@@ -14,6 +14,8 @@ pub(super) struct Head<'a> {
     pub(super) saved_through: Option<u64>,
     pub(super) last_receipt: Option<Receipt>,
     pub(super) cursors: Cursors,
+    /// About an installation that was here before.
+    pub(super) report: Option<DeviceReport>,
 }
 
 /// A request with these entries, each of which must be one JSON value.
@@ -24,6 +26,9 @@ pub(super) fn write<'a>(head: &Head<'_>, entries: impl Iterator<Item = &'a str>)
     it.raw_if("lastReceipt", head.last_receipt.as_ref().map(stored::write_receipt));
     it.number("erasuresAfter", head.cursors.erasures);
     it.number("cloudVerdictsAfter", head.cursors.cloud_verdicts);
+    if let Some(report) = &head.report {
+        it.list("reports", std::slice::from_ref(report), stored::write_report);
+    }
     let mut array = String::from("[");
     for entry in entries {
         if array.len() > 1 {
@@ -50,6 +55,11 @@ mod tests {
             position: 5,
             append_id: AppendId::from_bits(-1),
         };
+        let report = DeviceReport {
+            device_id: "ipad-6".parse().unwrap(),
+            saved_through: 4,
+            heard_at: "2026-05-23T14:03:10+02:00".parse().unwrap(),
+        };
         for entries in [&[][..], &[r#"{"a": [1 ]}"#], &["{}", " 7 ", r#""x""#]] {
             let sender: DeviceId = "ipad-7".parse().unwrap();
             let head = Head {
@@ -57,6 +67,7 @@ mod tests {
                 saved_through: (!entries.is_empty()).then_some(3),
                 last_receipt: (!entries.is_empty()).then_some(receipt),
                 cursors: Cursors { erasures: 8, cloud_verdicts: 9 },
+                report: (!entries.is_empty()).then(|| report.clone()),
             };
             let body = write(&head, entries.iter().copied());
             let read: SyncRequest<'_> = serde_json::from_str(&body).unwrap();
@@ -65,7 +76,11 @@ mod tests {
                 (Some(&sender), head.saved_through),
                 "{body}"
             );
-            assert_eq!((read.last_receipt, read.reports.len()), (head.last_receipt, 0), "{body}");
+            assert_eq!(
+                (read.last_receipt, read.reports.first()),
+                (head.last_receipt, head.report.as_ref()),
+                "{body}"
+            );
             assert_eq!((read.erasures_after, read.cloud_verdicts_after), (Some(8), Some(9)), "{body}");
             let texts: Vec<_> = read.entries.iter().map(|entry| entry.get()).collect();
             assert_eq!(texts, entries.iter().map(|entry| entry.trim()).collect::<Vec<_>>(), "{body}");

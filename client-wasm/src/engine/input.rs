@@ -2,6 +2,7 @@
 
 use domain::{CampaignId, DeviceId, StoreId, Tier};
 
+use super::loss::LostInstallation;
 use super::record::{EntryRecord, Records};
 use super::session::Session;
 
@@ -17,6 +18,11 @@ pub struct Config {
     pub targets: u8,
     /// Whether the shell can ship the whole database to a store ([`Output::Backup`]).
     pub makes_backups: bool,
+    /// How long ago a store took the last backup of this database, in milliseconds; `None` when it is not known that one
+    /// did.
+    pub last_backup_age_ms: Option<u64>,
+    /// An installation whose storage is gone.
+    pub lost: Option<LostInstallation>,
 }
 
 /// One of the addresses of [`Config::targets`], counted from 0. Which store answers there, and which tier it
@@ -82,6 +88,8 @@ pub enum Input {
         /// Where.
         target: Target,
     },
+    /// A person has been told of the lost installation, and has put the matter aside.
+    LossPutAside,
     /// This campaign is over: what the cloud has of it is removed from this device.
     CampaignClosed(CampaignId),
     /// Somebody has signed in, or the shell has found who did.

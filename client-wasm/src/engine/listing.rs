@@ -1,6 +1,6 @@
 //! The leads of this device as a list shows them: those that failed first, then the newest.
 
-use domain::{ClientId, FieldError};
+use domain::{CampaignId, ClientId, FieldError};
 
 use super::Engine;
 use super::custody::{Place, place};
@@ -8,6 +8,7 @@ use super::outbox::Item;
 use super::record::EntryRecord;
 use super::status::EntryStatus;
 use crate::capture::{is_taken_back, short_name};
+use crate::json::writer;
 
 /// One lead, in its newest version. It names nobody in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,27 @@ impl Engine {
             }
         }
         rows
+    }
+
+    /// Whether a lead of this campaign, in its newest version and not taken back, has this e-mail.
+    pub fn knows_email(&self, campaign: &CampaignId, email: &str) -> bool {
+        let campaign = self.outbox.campaigns.iter().position(|known| known == campaign);
+        if campaign.is_none() {
+            return false;
+        }
+        // Looked for in the entries' text: to read each of them would take many times as long.
+        let wanted = writer::text(email.trim());
+        let has_it = |entry: &str| {
+            let value = entry.split_once("\"email\":").and_then(|(_, rest)| rest.get(..wanted.len()));
+            value.is_some_and(|value| value.eq_ignore_ascii_case(&wanted))
+        };
+        self.outbox.items.iter().any(|item| {
+            let record = &item.record;
+            item.campaign == campaign
+                && has_it(&record.entry)
+                && self.is_newest(record)
+                && !is_taken_back(&record.entry)
+        })
     }
 
     fn is_newest(&self, record: &EntryRecord) -> bool {

@@ -74,7 +74,7 @@
 //! [`answer`] what follows from it, [`reading`] how far a store's log was read; [`backoff`] how long to wait;
 //! [`tier`] who can be reached; [`custody`] where an entry stands, [`stores`] what is known of stores;
 //! [`removal`] what must go; [`unwritten`] what is not on disk yet; [`backup`] when the database is shipped;
-//! [`session`] who holds the device; [`listing`] the leads as a list shows them; [`settle`] what is done after every fact; [`status`] what a person is
+//! [`loss`] what was here before; [`session`] who holds the device; [`listing`] the leads as a list shows them; [`settle`] what is done after every fact; [`status`] what a person is
 //! told.
 
 pub mod answer;
@@ -85,6 +85,7 @@ pub mod custody;
 pub mod flight;
 pub mod input;
 pub mod listing;
+pub mod loss;
 pub mod outbox;
 pub mod output;
 pub mod owed;
@@ -117,6 +118,7 @@ use backoff::{Backoff, Jitter};
 use backup::BackupSchedule;
 use batch::BatchLimit;
 use flight::{Flight, Run};
+use loss::Loss;
 use outbox::Outbox;
 use reading::Reading;
 use record::{EntryRecord, Records};
@@ -171,7 +173,7 @@ struct Line {
 impl Engine {
     /// An engine that has not been opened yet.
     pub fn new(config: Config) -> Self {
-        let outbox = Outbox::new(config.device_id.clone(), config.targets);
+        let outbox = Outbox::new(config.device_id.clone(), config.targets, config.lost.clone());
         Self {
             outputs: VecDeque::new(),
             now_ms: 0,
@@ -206,6 +208,7 @@ impl Engine {
                 self.trigger();
             }
             Input::Restored(records) => {
+                self.unreadable = self.unreadable.max(records.unreadable);
                 records.entries.into_iter().for_each(|record| self.outbox.insert(record));
                 self.backup.changed();
                 self.trigger();
@@ -242,6 +245,7 @@ impl Engine {
                     line.contact.probe_missed();
                 }
             }
+            Input::LossPutAside => self.outbox.put_loss_aside(),
             Input::CampaignClosed(campaign) => self.outbox.close_campaign(campaign),
             Input::SessionStarted(session) => self.session.start(self.now_ms, session),
             Input::BackupDone { request_id } => self.backup.done(self.now_ms, request_id),
@@ -288,12 +292,17 @@ impl Engine {
         self.outbox.saved_through()
     }
 
+    /// How many entries of a lost installation are not here.
+    pub fn missing(&self) -> u64 {
+        self.outbox.loss().map_or(0, Loss::missing)
+    }
+
     fn opened(&mut self, records: Records) {
         self.learn(records);
         self.is_open = true;
         let probe_from_ms = self.now_ms.saturating_add(HEARTBEAT_MS);
         self.lines.iter_mut().for_each(|line| line.contact.probe_from(probe_from_ms));
-        self.backup.opened(self.now_ms, !self.outbox.items.is_empty());
+        self.backup.opened(self.now_ms, !self.outbox.items.is_empty(), self.config.last_backup_age_ms);
         self.trigger_all();
     }
 

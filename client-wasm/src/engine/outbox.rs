@@ -17,6 +17,7 @@ use super::Target;
 use super::backoff::Jitter;
 use super::custody::{Place, place};
 use super::lead_index::{LeadIndex, Version};
+use super::loss::{Loss, LostInstallation};
 use super::owed::{Hold, Lane};
 use super::record::{Answer, EntryRecord, Mark, RECORD_VERSION, Removed, Stores};
 use super::status::EntryStatus;
@@ -40,6 +41,7 @@ pub struct Outbox {
     pub(super) changes: Changes,
     tally: Tally,
     saved_through: Option<u64>,
+    loss: Option<Loss>,
     day_start_ms: i64,
 }
 
@@ -75,7 +77,7 @@ impl Item {
 
 impl Outbox {
     /// An empty outbox of this installation.
-    pub fn new(device_id: DeviceId, targets: Target) -> Self {
+    pub fn new(device_id: DeviceId, targets: Target, lost: Option<LostInstallation>) -> Self {
         Self {
             device_id,
             items: Vec::new(),
@@ -86,6 +88,7 @@ impl Outbox {
             changes: Changes::default(),
             tally: Tally::default(),
             saved_through: None,
+            loss: lost.map(Loss::new),
             day_start_ms: i64::MAX,
         }
     }
@@ -119,6 +122,9 @@ impl Outbox {
                 let is_erased = self.is_erased(client_id);
                 if record.device_id == self.device_id {
                     self.saved_through = self.saved_through.max(Some(record.device_seq));
+                }
+                if let Some(loss) = &mut self.loss {
+                    loss.holds(&record);
                 }
                 self.count(client_id, Tally::subtract);
                 let item = Item {
@@ -186,6 +192,17 @@ impl Outbox {
     /// The highest `deviceSeq` that this installation has saved.
     pub const fn saved_through(&self) -> Option<u64> {
         self.saved_through
+    }
+
+    /// A lost installation.
+    pub(super) const fn loss(&self) -> Option<&Loss> {
+        self.loss.as_ref()
+    }
+
+    pub(super) const fn put_loss_aside(&mut self) {
+        if let Some(loss) = &mut self.loss {
+            loss.put_aside();
+        }
     }
 
     /// The lead and version of an entry.

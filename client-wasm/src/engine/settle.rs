@@ -1,5 +1,6 @@
 //! What is done after every fact: write what is new, ask who is there, tell people, ask for the next waking.
 
+use super::loss::Loss;
 use super::output::Output;
 use super::status::{Light, Places, Reach, Status};
 use super::{Engine, MAX_SLEEP_MS, tier};
@@ -74,13 +75,15 @@ impl Engine {
         let answered = |wanted: bool| self.lines.iter().any(|line| line.has_answered == Some(wanted));
         let reachable = if answered(true) { Some(true) } else { answered(false).then_some(false) };
         let best = tier::best(self.lines.iter().map(|line| &line.contact));
+        let missing = self.outbox.loss().map_or(0, Loss::untold);
         let (tally, oldest_saved_at) = self.outbox.tally();
         let (waiting, failed) = (tally.waiting + self.unreadable, tally.failed);
         Status {
-            state: Light::of(failed, waiting),
+            state: Light::of(failed, missing, waiting),
             waiting,
             oldest_saved_at: oldest_saved_at.filter(|_| tally.waiting > 0),
             failed,
+            missing,
             places: Places { device: tally.places.device + self.unreadable, ..tally.places },
             reachable,
             reach: if self.is_online { best } else { Some(Reach::Solo) },

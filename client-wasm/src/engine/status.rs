@@ -13,15 +13,15 @@ pub enum Light {
     Green,
     /// Some wait.
     Amber,
-    /// Some were refused and need a person.
+    /// Some need a person: they were refused, or the storage that held them is gone.
     Red,
 }
 
 impl Light {
-    pub(super) const fn of(failed: usize, waiting: usize) -> Self {
-        match (failed, waiting) {
-            (0, 0) => Self::Green,
-            (0, _) => Self::Amber,
+    pub(super) const fn of(failed: usize, missing: u64, waiting: usize) -> Self {
+        match (failed, missing, waiting) {
+            (0, 0, 0) => Self::Green,
+            (0, 0, _) => Self::Amber,
             _ => Self::Red,
         }
     }
@@ -64,6 +64,8 @@ pub struct Status {
     pub oldest_saved_at: Option<i64>,
     /// Leads whose newest version was refused.
     pub failed: usize,
+    /// Entries of an installation whose storage is gone, unless a person has put the matter aside.
+    pub missing: u64,
     /// Where leads stand.
     pub places: Places,
     /// Whether a store took part in the last try to sync; `None` before the first.
@@ -122,6 +124,7 @@ impl Status {
         it.number("waiting", self.waiting as u64);
         it.raw("oldestSavedAt", &self.oldest_saved_at.map_or_else(|| "null".to_owned(), |at| at.to_string()));
         it.number("failed", self.failed as u64);
+        it.number("missing", self.missing);
         it.raw("places", &places.end());
         it.raw(
             "reachable",
@@ -183,6 +186,7 @@ mod tests {
                 waiting: 1,
                 oldest_saved_at,
                 failed: 2,
+                missing: 7,
                 places: Places { device: 3, hub: 4, cloud: 5 },
                 reachable,
                 reach,

@@ -3,12 +3,12 @@
 //! The records derive serde's reading and writing too, for tools; a device reads and writes with what is
 //! here, which is a fraction of the size. The tests compare the two.
 
-use domain::{ErrorCode, FieldError, Receipt, Verdict};
+use domain::{DeviceReport, ErrorCode, FieldError, Receipt, Verdict};
 
-use super::record::{Answer, EntryRecord, KnownStore, Mark, Records, Removed, Stores};
+use super::record::{Answer, EntryRecord, KnownStore, Mark, RECORD_VERSION, Records, Removed, Stores};
 use crate::json::{Fields, Object, Raw, text, writer};
 
-/// An entry.
+/// An entry. Not one of a later version of the app: whoever reads it may write it back, and lose what is new in it.
 pub fn entry_record(json: &str) -> Option<EntryRecord> {
     let it = Object::read(json)?;
     let removed = match it.raw("removed") {
@@ -16,7 +16,7 @@ pub fn entry_record(json: &str) -> Option<EntryRecord> {
         None => None,
     };
     Some(EntryRecord {
-        v: it.small("v")?,
+        v: it.small("v").filter(|v| *v == RECORD_VERSION)?,
         key: it.number("key")?,
         device_id: it.parsed("deviceId")?,
         device_seq: it.number("deviceSeq")?,
@@ -164,6 +164,15 @@ pub fn write_field_error(error: &FieldError) -> String {
     it.end()
 }
 
+/// How far an installation has got.
+pub fn write_report(report: &DeviceReport) -> String {
+    let mut it = Fields::new();
+    it.text("deviceId", report.device_id.as_str());
+    it.number("savedThrough", report.saved_through);
+    it.text("heardAt", &report.heard_at.to_string());
+    it.end()
+}
+
 /// Proof that a store has recorded something.
 pub fn write_receipt(receipt: &Receipt) -> String {
     let mut it = Fields::new();
@@ -246,6 +255,13 @@ mod tests {
         for json in ["{}", r#"{"stores":{"v":1}}"#, &whole] {
             agrees(json);
         }
+    }
+
+    /// Whoever reads an entry may write it back. Of a later version of the app it could lose what is new in it.
+    #[test]
+    fn an_entry_of_a_later_version_is_not_read() {
+        assert!(entry_record(ENTRY).is_some());
+        assert_eq!(entry_record(&ENTRY.replace("\"v\":1", "\"v\":2")), None);
     }
 
     /// What a newer program wrote, or a disk has damaged, is not read as something else.

@@ -24,7 +24,7 @@ impl Outbox for Opened {
         self.0.save(capture, saved_at).await.unwrap()
     }
 
-    async fn restore(&self, entries: Vec<EntryRecord>) -> (Vec<EntryRecord>, usize) {
+    async fn restore(&self, entries: Vec<EntryRecord>) -> Vec<EntryRecord> {
         self.0.restore(entries).await.unwrap()
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use leadlog_client::browser::OutboxDb;
+use leadlog_client::browser::{Device, OutboxDb};
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -22,20 +22,13 @@ async fn more_entries_than_one_page_are_all_read() {
     assert_eq!(seqs, (1..=501).collect::<Vec<_>>());
 }
 
-/// SYN-8: the app tells an empty storage from one that is in use.
+/// The storage is wiped under a page: it goes on with a fresh one.
 #[wasm_bindgen_test]
-async fn only_the_first_opening_is_fresh() {
-    assert!(OutboxDb::open("fresh").await.unwrap().0.is_fresh());
-    assert!(!OutboxDb::open("fresh").await.unwrap().0.is_fresh());
-}
-
-/// A page with a newer schema makes this one close its connection. It goes on with a fresh one.
-#[wasm_bindgen_test]
-async fn a_connection_that_was_closed_is_opened_again() {
+async fn a_database_that_was_deleted_is_made_again() {
     let (db, device_id) = OutboxDb::open("closed").await.unwrap();
     db.save(&capture(&device_id), 0).await.unwrap();
     delete("closed").await;
-    // The storage is gone, the page lives on: it saves, and begins a new numbering.
+    // The page lives on: it saves, and begins a new numbering.
     let saved = db.save(&capture(&device_id), 0).await.unwrap();
     assert_eq!(saved.device_seq, 1);
     assert_ne!(saved.device_id, device_id, "a number of the old installation is not used again");
@@ -68,6 +61,39 @@ async fn what_a_page_knows_is_put_back_when_its_storage_was_wiped_under_it() {
         device.save(FORM).await.unwrap();
         assert_eq!(records(name).await.len(), expected + 1, "{name}");
     }
+}
+
+/// Invariant 9, SYN-9: what was wiped while no page was open is told until it is back, or a person has put it aside.
+#[wasm_bindgen_test]
+async fn what_was_wiped_while_no_page_was_open_is_told_until_it_is_back() {
+    let told = async |device: &Rc<Device>| {
+        let state: Value = serde_json::from_str(&device.state().await).unwrap();
+        let status = last_status(device);
+        (status["state"] == "red", status["missing"].as_u64().unwrap(), state["lost"]["missing"].as_u64())
+    };
+    let name = "wiped-closed";
+    let device = open_at(NOWHERE, name).await.unwrap();
+    device.save(FORM).await.unwrap();
+    let backup = device.snapshot().await.unwrap();
+    device.save(FORM).await.unwrap();
+    let file = device.snapshot().await.unwrap();
+    drop(device);
+    delete(name).await;
+
+    let device = open_at(NOWHERE, name).await.unwrap();
+    assert_eq!(told(&device).await, (true, 2, Some(2)));
+    let summary = device.restore(&backup).await.unwrap();
+    assert_eq!(summary, r#"{"restored":1,"known":0,"unreadable":0}"#);
+    assert_eq!(told(&device).await, (true, 1, Some(1)), "the backup lacks one");
+    device.put_loss_aside();
+    assert_eq!(told(&device).await, (false, 0, None));
+    drop(device);
+    let device = open_at(NOWHERE, name).await.unwrap();
+    assert_eq!(told(&device).await, (false, 0, None), "and it stays so");
+    let summary = device.restore(&file).await.unwrap();
+    assert_eq!(summary, r#"{"restored":1,"known":1,"unreadable":0}"#);
+    drop(device);
+    assert_eq!(told(&open_at(NOWHERE, name).await.unwrap()).await, (false, 0, None));
 }
 
 /// Deletes a database: fires `versionchange` and waits until every connection is closed.

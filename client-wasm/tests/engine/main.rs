@@ -6,6 +6,7 @@
 mod custody;
 mod faults;
 mod listing;
+mod loss;
 mod memory_outbox;
 #[path = "../outbox_conformance/mod.rs"]
 mod outbox_conformance;

@@ -70,8 +70,7 @@ impl MemoryOutbox {
         record
     }
 
-    pub(crate) fn restore(&mut self, entries: Vec<EntryRecord>) -> (Vec<EntryRecord>, usize) {
-        let length = entries.len();
+    pub(crate) fn restore(&mut self, entries: Vec<EntryRecord>) -> Vec<EntryRecord> {
         let mut added = Vec::new();
         for record in entries {
             let has_seq = |known: &EntryRecord| {
@@ -87,8 +86,7 @@ impl MemoryOutbox {
             self.entries.insert(record.key, record.clone());
             added.push(record);
         }
-        let known = length - added.len();
-        (added, known)
+        added
     }
 
     /// Whether it was written.
@@ -158,7 +156,7 @@ mod conformance {
             self.0.borrow_mut().save(capture.client_id(), capture.version(), saved_at, text)
         }
 
-        async fn restore(&self, entries: Vec<EntryRecord>) -> (Vec<EntryRecord>, usize) {
+        async fn restore(&self, entries: Vec<EntryRecord>) -> Vec<EntryRecord> {
             self.0.borrow_mut().restore(entries)
         }
 

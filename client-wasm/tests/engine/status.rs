@@ -104,7 +104,7 @@ fn the_status_counts_today_and_names_the_oldest_that_waits() {
     let json = serde_json::to_string(&device.status()).unwrap();
     assert_eq!(
         json,
-        r#"{"state":"amber","waiting":3,"oldestSavedAt":500,"failed":0,"places":{"device":3,"hub":0,"cloud":0},"reachable":false,"reach":"solo","session":"none","savedToday":2}"#
+        r#"{"state":"amber","waiting":3,"oldestSavedAt":500,"failed":0,"missing":0,"places":{"device":3,"hub":0,"cloud":0},"reachable":false,"reach":"solo","session":"none","savedToday":2}"#
     );
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{ClientId, DeviceId, StoreId, Tier};
 use leadlog_client::engine::flight::FLIGHT_LEASE_MS;
+use leadlog_client::engine::loss::LostInstallation;
 use leadlog_client::engine::record::{EntryRecord, Records};
 use leadlog_client::engine::status::{EntryStatus, Status, Summary};
 use leadlog_client::engine::{Config, Engine, Failure, Input, MAX_SLEEP_MS, Output, Target};
@@ -35,8 +36,9 @@ fn lead_id(lead: u64) -> ClientId {
 
 fn text(client_id: ClientId, version: u32, device_id: &DeviceId, device_seq: u64, bad_at: &str) -> String {
     let kind = if version == 1 { "captured" } else { "corrected" };
+    let lead = client_id.uuid().as_u128();
     format!(
-        r#"{{"kind":"{kind}","clientId":"{client_id}","version":{version},"deviceId":"{device_id}","deviceSeq":{device_seq},"campaignId":"shootout-2026","badAt":"{bad_at}"}}"#
+        r#"{{"kind":"{kind}","clientId":"{client_id}","version":{version},"deviceId":"{device_id}","deviceSeq":{device_seq},"campaignId":"shootout-2026","contact":{{"firstName":"Anna","email":"lead-{lead}@example.com"}},"badAt":"{bad_at}"}}"#
     )
 }
 
@@ -71,6 +73,8 @@ pub(crate) struct Device {
     pub(crate) wake_at_ms: Option<u64>,
     pub(crate) shown: Option<Status>,
     pub(crate) done: Vec<Summary>,
+    /// What was on this iPad before, if it was wiped.
+    pub(crate) lost: Option<LostInstallation>,
     starts: u64,
 }
 
@@ -82,7 +86,14 @@ impl Device {
     pub(crate) fn with_targets(targets: u8) -> Self {
         let id: DeviceId = "ipad-1".parse().unwrap();
         Self {
-            engine: Engine::new(Config { device_id: id.clone(), seed: 0, targets, makes_backups: false }),
+            engine: Engine::new(Config {
+                device_id: id.clone(),
+                seed: 0,
+                targets,
+                makes_backups: false,
+                last_backup_age_ms: None,
+                lost: None,
+            }),
             targets,
             now_ms: 0,
             disk: MemoryOutbox::new(id),
@@ -98,6 +109,7 @@ impl Device {
             wake_at_ms: None,
             shown: None,
             done: Vec::new(),
+            lost: None,
             starts: 0,
         }
     }
@@ -109,6 +121,8 @@ impl Device {
             seed: self.starts,
             targets: self.targets,
             makes_backups: self.makes_backups,
+            last_backup_age_ms: Some(0),
+            lost: self.lost.clone(),
         });
         let (records, epoch) = self.disk.read_all(true);
         self.epoch = epoch;
@@ -127,7 +141,7 @@ impl Device {
         let id = format!("ipad-1-{}", self.starts + 2).parse().unwrap();
         let gone = std::mem::replace(&mut self.disk, MemoryOutbox::new(id));
         self.restart();
-        let (entries, _) = self.disk.restore(gone.entries.into_values().collect());
+        let entries = self.disk.restore(gone.entries.into_values().collect());
         self.tell(Input::Restored(Records { entries, ..Records::default() }));
     }
 

@@ -15,7 +15,7 @@ pub(crate) trait Outbox: Sized {
     async fn open(name: &str) -> Self;
     fn device_id(&self) -> DeviceId;
     async fn save(&self, capture: &Capture, saved_at: i64) -> EntryRecord;
-    async fn restore(&self, entries: Vec<EntryRecord>) -> (Vec<EntryRecord>, usize);
+    async fn restore(&self, entries: Vec<EntryRecord>) -> Vec<EntryRecord>;
     /// Whether it was written; not under another epoch than the present one.
     async fn put(&self, records: &Records, epoch: u64) -> bool;
     async fn read_all(&self, takes_over: bool) -> (Records, u64);
@@ -172,8 +172,8 @@ pub(crate) async fn restored_entries_change_nothing_but_their_keys<O: Outbox>() 
     outbox.save(&capture(1), 0).await;
     let mut entries: Vec<_> = (1..=450).map(|seq| foreign("gone", seq, 100 + u128::from(seq))).collect();
     (entries[4].entry, entries[4].removed) = (String::new(), Some(Removed::Retention));
-    let (added, known) = outbox.restore(entries.clone()).await;
-    assert_eq!((known, keys(&added)), (0, (2..=451).collect()));
+    let added = outbox.restore(entries.clone()).await;
+    assert_eq!(keys(&added), (2..=451).collect::<Vec<_>>());
     let with_old_keys: Vec<_> =
         added.iter().zip(&entries).map(|(it, old)| EntryRecord { key: old.key, ..it.clone() }).collect();
     assert_eq!(with_old_keys, entries);
@@ -189,14 +189,13 @@ pub(crate) async fn restoring_again_adds_nothing<O: Outbox>() {
     let own = outbox.save(&capture(1), 0).await;
     let entries =
         vec![own.clone(), foreign("gone", 1, 101), foreign("gone", 2, 102), foreign("gone", 2, 103)];
-    let (added, known) = outbox.restore(entries.clone()).await;
-    assert_eq!((keys(&added), known), (vec![2, 3], 2));
-    let (added, known) = outbox.restore(entries).await;
-    assert_eq!((added, known), (Vec::new(), 4));
+    let added = outbox.restore(entries.clone()).await;
+    assert_eq!(keys(&added), [2, 3]);
+    assert_eq!(outbox.restore(entries).await, []);
     let same_lead = EntryRecord { version: 1, ..foreign("another", 1, 101) };
-    assert_eq!(outbox.restore(vec![same_lead]).await, (Vec::new(), 1));
+    assert_eq!(outbox.restore(vec![same_lead]).await, []);
     assert_eq!(outbox.read_all(false).await.0.entries.len(), 3);
-    assert_eq!(outbox.restore(Vec::new()).await, (Vec::new(), 0));
+    assert_eq!(outbox.restore(Vec::new()).await, []);
 }
 
 /// An older state of the storage was put back, and then the newest backup: a number that a store may have heard
@@ -205,7 +204,7 @@ pub(crate) async fn numbers_of_this_installation_that_come_back_are_not_used_aga
     let outbox = O::open("put-back").await;
     outbox.save(&capture(1), 0).await;
     let ours = outbox.device_id();
-    let (added, _) = outbox.restore(vec![foreign(ours.as_str(), 8, 108)]).await;
+    let added = outbox.restore(vec![foreign(ours.as_str(), 8, 108)]).await;
     assert_eq!(keys(&added), [2]);
     let next = outbox.save(&capture(2), 0).await;
     assert_eq!((next.device_id, next.device_seq, next.key), (ours, 9, 3));

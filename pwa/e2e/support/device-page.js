@@ -1,6 +1,6 @@
 // What a person does on the screens beside the form.
 
-export const LEAD_BUTTONS = { fix: 'Popraw', takeBack: 'Cofnij', bringBack: 'Przywróć' };
+export const LEAD_BUTTONS = { fix: 'Popraw', takeBack: 'Cofnij', bringBack: 'Przywróć zgłoszenie' };
 
 /** Opens another screen by its hash, and waits until its heading has the focus. */
 export async function openScreen(page, hash, title) {

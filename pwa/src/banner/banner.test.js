@@ -29,6 +29,7 @@ const TROUBLES = [
   ['banner.install', { canInstall: true }],
   ['banner.volatile', { persisted: false }],
 ];
+const NO_LEADS = { places: { device: 0, hub: 0, cloud: 0 } };
 const told = (...changes) => bannerFor(Object.assign({}, CALM, ...changes))?.words;
 
 test('with the cloud and nothing to say, there is no line', () => {
@@ -51,7 +52,15 @@ test('a hub is told as solo is: before any advice about setting up, after what e
 });
 
 test('storage that is not promised matters only when there is something in it', () => {
-  assert.equal(told({ persisted: false, places: { device: 0, hub: 0, cloud: 0 } }), undefined);
+  assert.equal(told({ persisted: false, reach: null }, NO_LEADS), undefined);
+});
+
+test('without any lead here the backups are pointed to, as soon as there is a server that may have some', () => {
+  assert.equal(told(NO_LEADS), 'banner.empty');
+  assert.equal(told(NO_LEADS, { canInstall: true }), 'banner.install');
+  assert.equal(told(NO_LEADS, { reach: null }), undefined);
+  assert.equal(told(NO_LEADS, { reach: 'solo' }), 'banner.solo');
+  assert.equal(bannerFor({ ...CALM, ...NO_LEADS }).href, '#restore');
 });
 
 test('what a person can act on leads to the screen for it', () => {

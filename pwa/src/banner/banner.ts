@@ -31,13 +31,19 @@ const BANNERS: readonly (Banner & { readonly holds: (it: Situation) => boolean }
   { words: 'banner.solo', holds: ({ reach }) => reach === 'solo' },
   { words: 'banner.hub', holds: ({ reach }) => reach === 'hub' },
   { words: 'banner.install', href: '#install', holds: ({ canInstall }) => canInstall },
+  // Where everything was wiped, nobody can tell that there was something.
+  { words: 'banner.empty', href: '#restore', holds: ({ places, reach }) => reach === 'cloud' && count(places) === 0 },
   {
     words: 'banner.volatile',
     href: '#device',
     // Browsers are asked at the first save, and judge by use.
-    holds: ({ persisted, places }) => persisted === false && places.device + places.hub + places.cloud > 0,
+    holds: ({ persisted, places }) => persisted === false && count(places) > 0,
   },
 ];
+
+function count({ device, hub, cloud }: Situation['places']): number {
+  return device + hub + cloud;
+}
 
 export function bannerFor(situation: Situation): Banner | undefined {
   return BANNERS.find(({ holds }) => holds(situation));

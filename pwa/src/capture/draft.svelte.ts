@@ -53,10 +53,15 @@ export class Draft {
   person = $state(0);
   #phase = $state<Phase>('editing');
   #edited = new Set<FieldId>();
+  /** When each consent was ticked, and in which language its words stood there: the proof of it. */
+  #grantedAt: Record<string, number> = {};
+  #grantedIn: Record<string, string> = {};
   /** What a store said about the lead that is being fixed: the rules here may not know it. */
   #verdict: readonly FieldError[] = [];
   /** What was half-typed when the fix began. */
   #aside: Typed | undefined;
+  /** Where it began. */
+  #cameFrom = '';
   #newestCampaign: Campaign;
   #isChangingLast = false;
   #labelTimer: ReturnType<typeof setTimeout> | undefined;
@@ -107,6 +112,10 @@ export class Draft {
   setConsents(ids: string[]): void {
     const toggled = this.campaign.consents.filter(({ id }) => ids.includes(id) !== this.consents.includes(id));
     this.consents = ids;
+    for (const { id } of toggled) {
+      this.#grantedAt[id] = Date.now();
+      this.#grantedIn[id] = words.language;
+    }
     this.#changed(...toggled.map(({ id }) => `consents.${id}`));
   }
 
@@ -147,11 +156,15 @@ export class Draft {
     return true;
   }
 
-  /** Puts a saved lead into the form; what stands there comes back afterwards. Tells whether it could. */
-  fix(clientId: string): boolean {
+  /**
+   * Puts a saved lead into the form; what stands there comes back afterwards, and so does the screen of this hash.
+   * Tells whether it could.
+   */
+  fix(clientId: string, cameFrom = ''): boolean {
     const lead = this.device.lead(clientId);
     if (!lead || this.isBusy) return false;
     if (!this.fixing) this.#aside = this.#typed();
+    this.#cameFrom = cameFrom;
     this.#show(lead.form);
     this.fixing = lead;
     this.#tell(null);
@@ -168,6 +181,8 @@ export class Draft {
 
   #endFix(): void {
     const aside = this.#aside;
+    if (this.#cameFrom) location.hash = this.#cameFrom;
+    this.#cameFrom = '';
     this.#aside = undefined;
     this.fixing = null;
     this.#show(aside);
@@ -178,6 +193,7 @@ export class Draft {
   /** Another person holds the iPad: nothing of the one before is left to be seen. */
   handOver(): void {
     this.#aside = undefined;
+    this.#cameFrom = '';
     // What is being saved goes by itself, or must not be lost.
     if (this.isBusy) return;
     this.#endFix();
@@ -232,6 +248,8 @@ export class Draft {
   #show(typed?: Typed): void {
     for (const field of FIELDS) this.values[field] = typed?.[field] ?? '';
     this.consents = [...(typed?.consents ?? [])];
+    this.#grantedAt = { ...typed?.grantedAt };
+    this.#grantedIn = { ...typed?.grantedIn };
     this.errors = this.#verdict = [];
     this.refusal = null;
     this.isEmailKnown = false;
@@ -315,7 +333,10 @@ export class Draft {
   }
 
   #typed(): Typed {
-    return { ...this.values, consents: this.consents, campaignVersion: this.campaign.version };
+    const { consents, campaign } = this;
+    // Copies: what was saved or put aside does not change with the next tick.
+    const [grantedAt, grantedIn] = [{ ...this.#grantedAt }, { ...this.#grantedIn }];
+    return { ...this.values, consents, grantedAt, grantedIn, campaignVersion: campaign.version };
   }
 
   #form(): Form {

@@ -73,17 +73,20 @@ export class PendingStore {
 
   /** Resolves with what the request found, when its transaction is complete. */
   async #run<T>(mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+    const giveUp = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`the disk did not answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
     });
-    const done = this.#try(mode, ask).catch(() => {
+    const done = this.#try(mode, ask, giveUp.signal).catch(() => {
       this.#forget();
-      return this.#try(mode, ask);
+      return this.#try(mode, ask, giveUp.signal);
     });
     try {
       return await Promise.race([done, late]);
     } catch (reason) {
+      // The person is told that it failed, and may change the form: it must not be written behind their back.
+      giveUp.abort();
       this.#forget();
       throw reason;
     } finally {
@@ -91,10 +94,16 @@ export class PendingStore {
     }
   }
 
-  async #try<T>(mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  async #try<T>(
+    mode: IDBTransactionMode,
+    ask: (store: IDBObjectStore) => IDBRequest<T>,
+    giveUp: AbortSignal,
+  ): Promise<T> {
     const database = await (this.#connection ??= connect());
+    giveUp.throwIfAborted();
     return new Promise((resolve, reject) => {
       const transaction = database.transaction(STORE, mode, { durability: 'strict' });
+      giveUp.addEventListener('abort', () => abort(transaction));
       const request = ask(transaction.objectStore(STORE));
       transaction.oncomplete = () => resolve(request.result);
       transaction.onabort = () => reject(transaction.error ?? new Error('the browser gave the transaction up'));
@@ -105,6 +114,15 @@ export class PendingStore {
   #forget(): void {
     this.#connection?.then((database) => database.close()).catch(() => undefined);
     this.#connection = undefined;
+  }
+}
+
+/** What is being committed already goes its way; then the same form again is the same lead. */
+function abort(transaction: IDBTransaction): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It is over.
   }
 }
 

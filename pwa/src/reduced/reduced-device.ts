@@ -24,8 +24,8 @@ import { rememberedCampaign } from './remembered-campaign';
 
 /** Of the pages of one profile: a form was saved or changed. */
 const CHANNEL = 'leadlog-pending';
-/** Where the library notes, beside its database, which installation this is. */
-const INSTALLATION = 'leadlog-installation';
+/** Where the library notes, beside its database, which installation this is (`presence.rs`). */
+const INSTALLATION = 'leadlog-outbox.installation';
 
 /** Opens the device without its library. Rejects with `DeviceError` when the browser gives no storage. */
 export async function openReducedDevice(): Promise<Device> {
@@ -156,6 +156,7 @@ class ReducedDevice implements Device {
 
   async exportFile(): Promise<File> {
     const snapshot = {
+      // As the library writes it (`snapshot.rs`).
       format: 'leadlog-snapshot',
       v: 1,
       deviceId: this.#deviceId,
@@ -174,7 +175,7 @@ class ReducedDevice implements Device {
 
   /** Nothing comes from a server, and nothing is known of another installation. */
   onCampaign(): void {}
-  forgetLost(): void {}
+  putLossAside(): void {}
 
   /** Does something with the disk, and tells what came of it. `undefined`: the lead is not here to be changed. */
   async #settle(form: Form | undefined, act: (text: string) => Promise<string | undefined>): Promise<SaveResult> {
@@ -221,6 +222,7 @@ class ReducedDevice implements Device {
       waiting,
       oldestSavedAt: this.#forms.at(-1)?.savedAt ?? null,
       failed: 0,
+      missing: 0,
       places: { device: waiting, hub: 0, cloud: 0 },
       reachable: null,
       reach: null,

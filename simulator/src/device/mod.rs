@@ -9,6 +9,7 @@ mod shell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{ClientId, DeviceId};
+use leadlog_client::engine::loss::LostInstallation;
 use leadlog_client::engine::record::EntryRecord;
 
 use crate::people::Person;
@@ -49,6 +50,8 @@ pub struct Device {
     pub leads_left: usize,
     /// How many installations there were.
     pub installations: u32,
+    /// What stands beside the storage of the last one that was wiped.
+    pub lost: Option<LostInstallation>,
     /// How often a page was started.
     pub starts: u64,
 }
@@ -94,6 +97,7 @@ impl Device {
             editing: BTreeSet::new(),
             leads_left: leads,
             installations: 1,
+            lost: None,
             starts: 0,
         }
     }
