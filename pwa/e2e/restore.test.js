@@ -116,12 +116,12 @@ test('leads that were wiped unsent and are in no backup are told, here and to th
   await page.getByText('przed chwilą', { exact: true }).waitFor();
   const device = (await page.evaluate(() => JSON.parse(localStorage['leadlog-outbox.installation']))).deviceId;
   await backToForm(page);
-  await page.context().setOffline(true);
+  await takeNetwork();
   await save(page, { ...PEOPLE.zofia, email: 'zofia.przepadla@example.com' });
   await see(page, ONE_WAITS);
 
   await wipe('indexeddb');
-  await page.context().setOffline(false);
+  await giveNetwork();
   await openReady(page, server.url);
   await see(page, 'Brakuje zgłoszeń z tego iPada');
   assert.equal(await page.getByText(SYNCED).count(), 0, 'nothing waits, and not everything is there');

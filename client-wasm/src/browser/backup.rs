@@ -136,7 +136,7 @@ impl Device {
             let saved = self.db.save(&capture, clock::moment().unix_ms).await;
             added.push(saved.map_err(failed)?);
         }
-        let restored = distinct(added.iter().map(|entry| entry.client_id).collect());
+        let restored = distinct(added.iter().map(|entry| entry.client_id));
         let known = distinct(leads).saturating_sub(restored);
         let records = Records { entries: added, ..Records::default() };
         self.tell_tabs(News { epoch: None, records: records.clone() });
@@ -150,10 +150,15 @@ impl Device {
     }
 }
 
-fn distinct(mut leads: Vec<ClientId>) -> usize {
-    leads.sort_unstable();
-    leads.dedup();
-    leads.len()
+/// They come nearly in order. To sort them would cost a device more to download than all else in here.
+fn distinct(leads: impl IntoIterator<Item = ClientId>) -> usize {
+    let mut sorted: Vec<ClientId> = Vec::new();
+    for lead in leads {
+        if let Err(at) = sorted.binary_search(&lead) {
+            sorted.insert(at, lead);
+        }
+    }
+    sorted.len()
 }
 
 fn backups_route(device_id: &str, version: Option<u32>) -> String {

@@ -56,9 +56,11 @@ impl Engine {
             return false;
         }
         // Looked for in the entries' text: to read each of them would take many times as long.
+        const NAME: &[u8] = b"\"email\":";
         let wanted = writer::text(email.trim());
         let has_it = |entry: &str| {
-            let value = entry.split_once("\"email\":").and_then(|(_, rest)| rest.get(..wanted.len()));
+            let at = entry.as_bytes().windows(NAME.len()).position(|name| name == NAME);
+            let value = at.and_then(|at| entry.get(at + NAME.len()..at + NAME.len() + wanted.len()));
             value.is_some_and(|value| value.eq_ignore_ascii_case(&wanted))
         };
         self.outbox.items.iter().any(|item| {
