@@ -76,6 +76,19 @@ const MOMENTS = {
     await openRestorePage(page);
     await page.getByRole('button', { name: /^Przywróć/ }).first().waitFor();
   },
+  async lost(page) {
+    await loseStorage(page);
+    await see(page, 'Brakuje zgłoszeń z tego iPada');
+  },
+  async lostDevice(page) {
+    await loseStorage(page);
+    await openDevicePage(page);
+  },
+  async lostRestore(page) {
+    await loseStorage(page);
+    await openRestorePage(page);
+    await page.getByRole('button', { name: /^Przywróć/ }).first().waitFor();
+  },
   async install(page) {
     await openScreen(page, '#install', 'Leadlog na ekranie początkowym');
   },
@@ -89,6 +102,13 @@ const MOMENTS = {
     await fill(page, { firstName: 'Katarzyna', lastName: 'Wiśniewska-Kowalczyk', email: 'katarzyna.wisniewska@example.com', phone: '+48 501 502 503' });
   },
 };
+
+/** What stands beside the storage of an installation that is gone. */
+async function loseStorage(page) {
+  const gone = JSON.stringify({ deviceId: '3f6b1c52-7f2d-4e43-9b60-5a1c0d9e7f24', savedThrough: 41 });
+  await page.evaluate((note) => localStorage.setItem('leadlog-outbox.installation', note), gone);
+  await page.reload();
+}
 
 /** A server has to be missed twice. */
 const HEARTBEATS_MS = 90_000;
