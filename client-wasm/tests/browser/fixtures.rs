@@ -152,3 +152,17 @@ async fn marks_that_cannot_be_read_do_not_hide_entries() {
     assert_eq!((read.entries.len(), read.marks.len(), read.unreadable), (3, 2, 0));
     assert_eq!(raw("later-marks", "marks").await.as_array().unwrap().len(), 3);
 }
+
+/// Invariants 9 and 10: a file may bring a number after which there is none. Nobody is kept from saving by it.
+#[wasm_bindgen_test]
+async fn the_last_number_there_is_is_followed_by_another_installation() {
+    let (db, device_id) = OutboxDb::open("last-number").await.unwrap();
+    let saved = db.save(&capture(&device_id), 0).await.unwrap();
+    let client_id = "0197f3c2-5c1e-7c3a-9d64-0242ac120009".parse().unwrap();
+    db.restore(vec![EntryRecord { device_seq: (1 << 53) - 1, client_id, ..saved }]).await.unwrap();
+    let (db, _) = OutboxDb::open("last-number").await.unwrap();
+    for seq in 1..=2 {
+        let next = db.save(&capture(&device_id), 0).await.unwrap();
+        assert_eq!((next.device_seq, next.device_id != device_id), (seq, true));
+    }
+}
