@@ -40,6 +40,11 @@ impl Figures {
         self.server_us + self.postgres_us
     }
 
+    /// The same until the projections have caught up: what a lead costs in the end.
+    pub(crate) fn settled_us(&self) -> f64 {
+        self.total_us() + self.afterwards_us
+    }
+
     /// The median of each figure.
     pub(crate) fn median(all: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> f64| median(all.iter().map(figure));

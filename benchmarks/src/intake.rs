@@ -23,6 +23,10 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 20_000, value_name = "N")]
     leads: usize,
 
+    /// Leads of the measurement in batches that lasts for seconds
+    #[arg(long, default_value_t = 120_000, value_name = "N")]
+    sustained: usize,
+
     /// Rounds, each with a fresh store
     #[arg(long, default_value_t = 3, value_name = "N")]
     rounds: usize,

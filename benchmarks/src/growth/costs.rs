@@ -11,7 +11,7 @@ use crate::statistics::median;
 pub(super) struct Costs {
     pub(super) events: u64,
     pub(super) intake_leads_per_second: f64,
-    /// CPU time of server and PostgreSQL, until the last answer.
+    /// CPU time of server and PostgreSQL, until the projections have caught up.
     pub(super) intake_us: f64,
     pub(super) known_email_p50_ms: f64,
     pub(super) known_email_p99_ms: f64,
@@ -52,7 +52,7 @@ pub(super) const STEPS: [Step; 10] = [
         shown: whole,
         is_rate: true,
     },
-    Step::cost("intake: CPU of server and PostgreSQL, µs per lead", |it| it.intake_us, tenths),
+    Step::cost("intake: CPU until projected, µs per lead", |it| it.intake_us, tenths),
     Step::cost("`check-email`, known: p50 ms", |it| it.known_email_p50_ms, hundredths),
     Step::cost("`check-email`, known: p99 ms", |it| it.known_email_p99_ms, hundredths),
     Step::cost("`check-email`, unknown: p50 ms", |it| it.unknown_email_p50_ms, hundredths),

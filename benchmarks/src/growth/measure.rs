@@ -108,7 +108,7 @@ async fn at_size(
     let costs = Costs {
         events,
         intake_leads_per_second: intake.leads_per_second,
-        intake_us: intake.total_us(),
+        intake_us: intake.settled_us(),
         known_email_p50_ms: percentile_ms(&known, 50),
         known_email_p99_ms: percentile_ms(&known, 99),
         unknown_email_p50_ms: percentile_ms(&unknown, 50),

@@ -12,6 +12,8 @@ pub(crate) struct Round {
     pub(crate) pgbench_batches: Figures,
     pub(crate) batches: Figures,
     pub(crate) resent: Figures,
+    /// Batches for longer than the projections let events gather.
+    pub(crate) sustained: Figures,
     pub(crate) pgbench_20: Figures,
     pub(crate) singles_20: Figures,
     pub(crate) pgbench_200: Figures,
@@ -30,6 +32,7 @@ impl Round {
             pgbench_batches: of(|it| it.pgbench_batches),
             batches: of(|it| it.batches),
             resent: of(|it| it.resent),
+            sustained: of(|it| it.sustained),
             pgbench_20: of(|it| it.pgbench_20),
             singles_20: of(|it| it.singles_20),
             pgbench_200: of(|it| it.pgbench_200),

@@ -16,6 +16,7 @@ use crate::machine::Machine;
 pub(crate) struct Report {
     machine: Machine,
     leads: usize,
+    sustained: usize,
     connected: usize,
     with_receipts: bool,
     with_projections: bool,
@@ -30,6 +31,7 @@ impl Report {
         Self {
             machine,
             leads: options.leads,
+            sustained: options.sustained,
             connected: options.connected,
             with_receipts: !options.without_receipts,
             with_projections: !options.without_projections,
@@ -45,8 +47,9 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.machine)?;
         writeln!(
             f,
-            "{} leads per measurement, median of {} round(s), receipts {}, projections {}\n",
+            "{} leads per measurement, {} sustained, median of {} round(s), receipts {}, projections {}\n",
             self.leads,
+            self.sustained,
             self.rounds.len(),
             on(self.with_receipts),
             on(self.with_projections)
@@ -61,6 +64,7 @@ impl fmt::Display for Report {
             ("pgbench, 50 a commit, 20 clients", &median.pgbench_batches),
             ("leadlog, batches of 50, 20 devices", &median.batches),
             ("leadlog, the same re-sent", &median.resent),
+            ("leadlog, batches of 50, sustained", &median.sustained),
             ("pgbench, 1 a commit, 20 clients", &median.pgbench_20),
             ("leadlog, single, 20 in flight", &median.singles_20),
             ("pgbench, 1 a commit, 200 clients", &median.pgbench_200),

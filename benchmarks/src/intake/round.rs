@@ -49,6 +49,10 @@ pub(super) async fn measure(options: &Options, machine: &mut Option<Machine>) ->
     let devices = load.devices("many", MANY_DEVICES, options.leads, 1, &servers).await?;
     (_, round.singles_200) = load.drive(&mut store, devices, Expect::Created).await?;
 
+    // Last of the loads, so that the store is as small for the others as it was.
+    let devices = load.devices("sustained", DEVICES, options.sustained, BATCH_ENTRIES, &servers).await?;
+    (_, round.sustained) = load.drive(&mut store, devices, Expect::Created).await?;
+
     let memory = memory(options, &mut load, &store).await?;
     round.resident_mib = memory.resident as f64 / (1024.0 * 1024.0);
     round.peak_mib = memory.peak as f64 / (1024.0 * 1024.0);

@@ -117,7 +117,7 @@ impl Device {
     pub async fn restore(self: &Rc<Self>, document: &str) -> Result<String, RestoreError> {
         let snapshot = snapshot::read(document).ok_or(RestoreError::Unreadable)?;
         let failed = |error| {
-            self.write_failed();
+            self.disk_is_ahead();
             RestoreError::Storage(error)
         };
         let mut leads: Vec<ClientId> = snapshot.entries.iter().map(|entry| entry.client_id).collect();

@@ -224,13 +224,9 @@ impl Device {
         self.tell(Input::Visible);
     }
 
-    /// A write has failed, and some of it may have reached the disk: the engine hears of that as soon as the disk can
-    /// be read. Nobody may be told that everything is sent while an entry lies there unheard of.
-    pub(super) fn write_failed(self: &Rc<Self>) {
-        self.disk_is_ahead();
-    }
-
-    /// There may be entries on the disk that the engine has not heard of.
+    /// There may be entries on the disk that the engine has not heard of: a write has failed, of which some may have landed,
+    /// or another version of the app has written. The engine hears of them as soon as the disk can be read. Nobody may be
+    /// told that everything is sent while an entry lies there unheard of.
     pub(crate) fn disk_is_ahead(self: &Rc<Self>) {
         self.is_disk_ahead.set(true);
         self.catch_up_with_disk();
@@ -244,8 +240,11 @@ impl Device {
         spawn(async move {
             match device.db.read_all(false).await {
                 Ok((Records { entries, unreadable, .. }, _)) => {
+                    let entries = device.engine.borrow().unknown(entries);
                     let records = Records { entries, unreadable, ..Records::default() };
-                    device.tell_tabs(News { epoch: None, records: records.clone() });
+                    if !records.entries.is_empty() {
+                        device.tell_tabs(News { epoch: None, records: records.clone() });
+                    }
                     device.tell(Input::Restored(records));
                 }
                 Err(_) => device.is_disk_ahead.set(true),

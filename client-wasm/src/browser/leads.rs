@@ -119,7 +119,7 @@ impl Device {
             Ok(record) => record,
             Err(error) => {
                 self.unsettled.borrow_mut().push((words, capture));
-                self.write_failed();
+                self.disk_is_ahead();
                 return Err(error.into());
             }
         };

@@ -279,6 +279,12 @@ impl Engine {
         self.outbox.newest_version(client_id)
     }
 
+    /// Those of these entries that are not known here.
+    pub fn unknown(&self, mut entries: Vec<EntryRecord>) -> Vec<EntryRecord> {
+        entries.retain(|it| self.outbox.by_lead.key(it.client_id, it.version).is_none());
+        entries
+    }
+
     /// All entries, if any of them is missing among these.
     pub fn entries_beyond(&self, others: &[EntryRecord]) -> Option<Vec<EntryRecord>> {
         let mine = &self.outbox.items;
