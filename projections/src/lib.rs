@@ -46,6 +46,7 @@ mod parked;
 mod projection;
 pub mod quarantine;
 mod rebuild;
+mod refusal;
 mod replay;
 mod row;
 mod runner;

@@ -4,6 +4,10 @@
 //! steps until every projection is caught up, then sleeps until it is woken or polls; while leads come in without a
 //! pause it lets them gather. **Away**: the database does not answer; it tries again after 100 ms, doubling up to 10 s.
 //! It ends when it is told to, between two steps, or when its [`Runner`] is dropped.
+//!
+//! A projection that the database refuses does not hold the others up: each has its turn in every round. A
+//! runner that finds tables in the hands of a newer program brings its other projections up to date, and then lets go
+//! of the lead for some polls: a newer runner that stands by takes it, and if there is none, the others go on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::page::{LastPage, Step, step};
+use crate::refusal::is_refused;
 use crate::{ALL, Registration, leadership};
 
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
@@ -21,6 +26,9 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// A step that takes longer hangs on a connection that is gone without a word: a step is a few statements.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Polls for which a superseded runner does not ask for the lead: a newer one asks in each of them.
+const POLLS_WHEN_SUPERSEDED: u32 = 3;
 
 /// How a runner works.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +89,17 @@ impl Runner {
     pub fn spawn_for(pool: PgPool, options: RunnerOptions, projections: &'static [Registration]) -> Self {
         let waker = Waker(Arc::new(Notify::new()));
         let (stop, stopping) = watch::channel(false);
-        let work = Work { pool, options, projections, waker: waker.clone(), stopping, backoff: MIN_BACKOFF };
+        let work = Work {
+            pool,
+            options,
+            projections,
+            waker: waker.clone(),
+            stopping,
+            backoff: MIN_BACKOFF,
+            first: 0,
+            refused: vec![None; projections.len()],
+            away: None,
+        };
         Self { waker, stop, task: tokio::spawn(work.run()) }
     }
 
@@ -110,6 +128,12 @@ struct Work {
     waker: Waker,
     stopping: watch::Receiver<bool>,
     backoff: Duration,
+    /// Whose step is the first of a round: after one that took the connection with it, the next.
+    first: usize,
+    /// Of each projection, why the database refuses it. Told when it changes.
+    refused: Vec<Option<String>>,
+    /// Why there is no connection to lead with. Told when it changes.
+    away: Option<String>,
 }
 
 /// How fast the log grows, seen from its readers.
@@ -126,7 +150,16 @@ enum Pace {
 /// Why a runner is not leading any more.
 enum End {
     Standby,
+    /// A newer program has tables of ours.
+    Superseded,
     Stopped,
+}
+
+/// What a round came to.
+struct Round {
+    pace: Pace,
+    /// Whether a newer program has tables of ours.
+    is_superseded: bool,
 }
 
 impl Work {
@@ -134,15 +167,15 @@ impl Work {
         loop {
             let pause = match self.lead().await {
                 Ok(End::Stopped) => return,
-                Ok(End::Standby) => self.options.poll_interval,
+                Ok(End::Standby) => {
+                    self.tell_away(None);
+                    self.options.poll_interval
+                }
+                Ok(End::Superseded) => self.options.poll_interval * POLLS_WHEN_SUPERSEDED,
                 Err(error) => {
+                    self.tell_away(Some(&error));
                     let pause = self.backoff;
                     self.backoff = (pause * 2).min(MAX_BACKOFF);
-                    tracing::warn!(
-                        %error,
-                        retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-                        "projections wait for the database"
-                    );
                     pause
                 }
             };
@@ -160,11 +193,16 @@ impl Work {
         };
         let Some(mut db) = taken else { return Ok(End::Standby) };
         loop {
-            let pace = self.step_each(&mut db).await?;
+            let Round { pace, is_superseded } = self.step_each(&mut db).await?;
             self.backoff = MIN_BACKOFF;
+            self.tell_away(None);
             if is_stopped(&self.stopping) {
                 leadership::give_up(db).await;
                 return Ok(End::Stopped);
+            }
+            if is_superseded && pace != Pace::Backlog {
+                leadership::give_up(db).await;
+                return Ok(End::Superseded);
             }
             match pace {
                 Pace::Backlog => {}
@@ -184,27 +222,93 @@ impl Work {
         }
     }
 
-    /// One step of each projection, so that none waits for another's backlog.
-    async fn step_each(&self, db: &mut PgConnection) -> Result<Pace, sqlx::Error> {
-        let mut pace = Pace::Idle;
+    /// One step of each projection, so that none waits for another's backlog or for what the database refuses it.
+    ///
+    /// # Errors
+    /// When the connection is gone, or hangs; the round after that begins behind the projection it happened to.
+    async fn step_each(&mut self, db: &mut PgConnection) -> Result<Round, sqlx::Error> {
+        let mut round = Round { pace: Pace::Idle, is_superseded: false };
         let mut last_page = LastPage::default();
-        for projection in self.projections {
-            let making = step(db, projection, self.options.page_events, &mut last_page);
-            let stepped = timeout(STEP_TIMEOUT, making).await;
-            let stepped = stepped.unwrap_or_else(|_| {
-                let waited = std::io::Error::new(
-                    std::io::ErrorKind::TimedOut,
-                    format!("a step of {projection:?} took over {STEP_TIMEOUT:?}"),
-                );
-                Err(sqlx::Error::Io(waited))
-            })?;
-            pace = pace.max(match stepped {
-                Step::Moved { is_full: true, .. } => Pace::Backlog,
-                Step::Moved { is_full: false, .. } | Step::LostRace => Pace::Trickle,
-                Step::CaughtUp | Step::Superseded => Pace::Idle,
-            });
+        let all = self.projections;
+        for (place, projection) in all.iter().enumerate().cycle().skip(self.first).take(all.len()) {
+            let stepped = self.step_in_time(db, projection, &mut last_page).await;
+            let refused = match stepped {
+                Ok(step) => {
+                    round.pace = round.pace.max(pace(step));
+                    round.is_superseded |= step == Step::Superseded;
+                    None
+                }
+                Err(error) if is_refused(&error) => Some(error),
+                Err(error) => {
+                    self.first = (place + 1) % all.len();
+                    return Err(error);
+                }
+            };
+            if refused.is_some() {
+                // What it did to its tables is gone with this, and the next finds no transaction open.
+                sqlx::query("ROLLBACK").execute(&mut *db).await?;
+            }
+            self.tell_refused(place, projection, refused.as_ref());
         }
-        Ok(pace)
+        Ok(round)
+    }
+
+    async fn step_in_time(
+        &self,
+        db: &mut PgConnection,
+        projection: &Registration,
+        last_page: &mut LastPage,
+    ) -> Result<Step, sqlx::Error> {
+        let making = step(db, projection, self.options.page_events, last_page);
+        timeout(STEP_TIMEOUT, making).await.unwrap_or_else(|_| {
+            let waited = std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("a step of {projection:?} took over {STEP_TIMEOUT:?}"),
+            );
+            Err(sqlx::Error::Io(waited))
+        })
+    }
+
+    /// Says in the log that a projection is refused, or goes on, once each time that it changes.
+    fn tell_refused(&mut self, place: usize, projection: &Registration, refused: Option<&sqlx::Error>) {
+        let Some(told) = self.refused.get_mut(place) else { return };
+        let refused = refused.map(ToString::to_string);
+        if *told == refused {
+            return;
+        }
+        match &refused {
+            Some(error) => tracing::error!(
+                error,
+                ?projection,
+                "the database refuses a projection: its rows stay as they are until that is put right"
+            ),
+            None => tracing::info!(?projection, "a projection that was refused goes on"),
+        }
+        *told = refused;
+    }
+
+    /// Says in the log that there is nothing to lead with, or is again, once each time that it changes.
+    fn tell_away(&mut self, error: Option<&sqlx::Error>) {
+        let away = error.map(ToString::to_string);
+        if self.away == away {
+            return;
+        }
+        match error {
+            Some(error) if is_refused(error) => {
+                tracing::error!(%error, "the database refuses the projections' work as a whole");
+            }
+            Some(error) => tracing::warn!(%error, "projections wait for the database"),
+            None => tracing::info!("projections go on"),
+        }
+        self.away = away;
+    }
+}
+
+const fn pace(step: Step) -> Pace {
+    match step {
+        Step::Moved { is_full: true, .. } => Pace::Backlog,
+        Step::Moved { is_full: false, .. } | Step::LostRace => Pace::Trickle,
+        Step::CaughtUp | Step::Superseded => Pace::Idle,
     }
 }
 

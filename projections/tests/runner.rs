@@ -11,8 +11,8 @@ use event_store::testing::fresh_store;
 use event_store::{RecordedEvent, connect};
 use projections::fold::LeadChange;
 use projections::{
-    ALL, CatchUpError, LEADS, Leads, Poison, Projection, Registration, Runner, RunnerOptions, Table,
-    WaitError, catch_up, wait_for,
+    ALL, CatchUpError, DEVICES, LEADS, Leads, Poison, Projection, QUARANTINE, Registration, Runner,
+    RunnerOptions, Table, WaitError, catch_up, wait_for,
 };
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -299,4 +299,43 @@ async fn a_newer_version_begins_again_and_the_older_program_leaves_it_alone() {
     let here: String =
         sqlx::query_scalar("SELECT here::text FROM device_sequences").fetch_one(&pool).await.unwrap();
     assert_eq!(here, "{[1,4)}", "the other projections go on");
+}
+
+#[tokio::test]
+async fn a_runner_that_finds_tables_of_a_newer_program_makes_way_for_that_and_keeps_the_others_up() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=2)).await;
+    let newer = Runner::spawn_for(pool.clone(), SMALL_PAGES, &NEXT);
+    wait_for(&pool, &NEXT[0], 2, PATIENCE).await.unwrap();
+    newer.shutdown().await;
+
+    let older = Runner::spawn(pool.clone(), SMALL_PAGES);
+    record(&pool, &captures(3..=40)).await;
+    for projection in [&QUARANTINE, &DEVICES] {
+        wait_for(&pool, projection, 40, PATIENCE).await.unwrap();
+    }
+    let newer = Runner::spawn_for(pool.clone(), SMALL_PAGES, &NEXT);
+    wait_for(&pool, &NEXT[0], 40, PATIENCE).await.unwrap();
+    newer.shutdown().await;
+    older.shutdown().await;
+    assert_each_once(&pool, 40).await;
+}
+
+#[tokio::test]
+async fn a_projection_that_the_database_refuses_does_not_hold_the_others_up_and_goes_on_when_it_can() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=2)).await;
+    let runner = Runner::spawn(pool.clone(), SMALL_PAGES);
+    reached(&pool, 2).await;
+    sqlx::query("ALTER TABLE contacts RENAME TO elsewhere").execute(&pool).await.unwrap();
+    record(&pool, &captures(3..=20)).await;
+    for projection in [&QUARANTINE, &DEVICES] {
+        wait_for(&pool, projection, 20, PATIENCE).await.unwrap();
+    }
+    let error = wait_for(&pool, &LEADS, 20, Duration::ZERO).await.unwrap_err();
+    assert!(matches!(error, WaitError::Timeout { reached: 2, .. }), "{error}");
+    sqlx::query("ALTER TABLE elsewhere RENAME TO contacts").execute(&pool).await.unwrap();
+    reached(&pool, 20).await;
+    assert_each_once(&pool, 20).await;
+    runner.shutdown().await;
 }

@@ -1,0 +1,16 @@
+//! What an error of the database means for whoever waits: it does not answer, or it answers "no".
+
+/// Whether the database was reached and will not do what it was asked. Otherwise it cannot be reached, or is about to be gone.
+pub(crate) fn is_refused(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+    match error {
+        Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed => false,
+        sqlx::Error::Database(error) => {
+            let state = error.code().unwrap_or_default();
+            // Connection failures; too many connections; a session that idled too long; shutdowns, crashes and starts.
+            let is_about_connection = state.starts_with("08") || state.starts_with("57P0");
+            !is_about_connection && state != "53300" && state != "25P03"
+        }
+        _ => true,
+    }
+}
