@@ -3,7 +3,8 @@
 //! The build ([`crate::build`]) follows the log until it is a page behind. The switch is one short transaction: it takes
 //! the live cursor, so that the runner waits before its next page; folds what is still missing; and puts
 //! the built tables in the place of the live ones. Whoever reads sees the old rows before and the new ones after,
-//! and the runner goes on from the cursor that came with them. What others were granted on the tables stays granted.
+//! and the runner goes on from the cursor that came with them. The tables keep their owner, and what others were granted
+//! on them stays granted.
 
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ async fn rebuild_in(
     build: &mut Build,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Rebuilt, BuildError> {
+    // Again at the switch; here, so that nobody folds for an hour before it is refused.
+    build.schemas.copy_owners(&mut build.db, build.projection).await?;
     let resumed_at = build.position().await?;
     begin_live(build).await?;
     let mut is_analyzed = false;
@@ -178,6 +181,7 @@ async fn switch_inside(build: &mut Build) -> Result<Switch, BuildError> {
     while position < live {
         position = build.fold_page(position, live).await?;
     }
+    build.schemas.copy_owners(&mut build.db, build.projection).await?;
     for table in tables {
         build.schemas.copy_grants(&mut build.db, table.name).await?;
         let (old, new) = (build.schemas.in_live(table.name), build.schemas.in_build(table.name));

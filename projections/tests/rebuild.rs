@@ -12,10 +12,11 @@ use captures::{
     released, reported,
 };
 use domain::RefusalReason;
+use event_store::connect;
 use event_store::testing::fresh_store;
 use projections::{
     ALL, BuildError, DEVICES, DifferenceKind, LEADS, Poisoned, QUARANTINE, ReplayError, Runner,
-    RunnerOptions, catch_up, parked_events, rebuild, replay, status, verify,
+    RunnerOptions, abandon, catch_up, parked_events, rebuild, replay, status, verify,
 };
 use serde_json::json;
 use sqlx::PgPool;
@@ -66,8 +67,12 @@ async fn shape(pool: &PgPool) -> Vec<String> {
          SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
          WHERE connamespace = current_schema()::regnamespace
          UNION ALL
-         SELECT concat_ws(' ', relname, relacl) FROM pg_class
+         SELECT concat_ws(' ', relname, relowner::regrole, relacl) FROM pg_class
          WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+         UNION ALL
+         SELECT concat_ws(' ', relname, attname, attacl)
+         FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+         WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND attnum > 0
          ORDER BY 1",
     )
     .fetch_all(pool)
@@ -85,9 +90,11 @@ async fn builds(pool: &PgPool) -> Vec<String> {
 #[tokio::test]
 async fn a_rebuilt_projection_is_the_same_to_the_last_index_and_grant_and_nothing_is_left_behind() {
     let (pool, _) = fresh_store().await;
-    for statement in
-        ["GRANT SELECT ON leads, contacts TO PUBLIC", "GRANT SELECT ON leads TO pg_monitor WITH GRANT OPTION"]
-    {
+    for statement in [
+        "GRANT SELECT ON leads, contacts TO PUBLIC",
+        "GRANT SELECT ON leads TO pg_monitor WITH GRANT OPTION",
+        "GRANT SELECT (digest, reason), UPDATE (reason) ON quarantine TO pg_monitor",
+    ] {
         sqlx::query(statement).execute(&pool).await.unwrap();
     }
     record_a_day(&pool).await;
@@ -105,7 +112,79 @@ async fn a_rebuilt_projection_is_the_same_to_the_last_index_and_grant_and_nothin
     record(&pool, &captures(60..=70)).await;
     catch_up(&pool).await.unwrap();
     assert_verified(&pool).await;
-    sqlx::query("REVOKE ALL ON leads FROM pg_monitor").execute(&pool).await.unwrap();
+    sqlx::query("REVOKE ALL ON leads, quarantine FROM pg_monitor").execute(&pool).await.unwrap();
+}
+
+/// A user of the database, for one test, and the store as that user sees it.
+async fn user(pool: &PgPool, url: &str, name: &str, allowed: &[&str]) -> (String, PgPool) {
+    let (schema, database): (String, String) =
+        sqlx::query_as("SELECT current_schema()::text, current_database()::text")
+            .fetch_one(pool)
+            .await
+            .unwrap();
+    let user = format!("{schema}_{name}");
+    for statement in [
+        format!("CREATE ROLE {user}"),
+        format!("GRANT CREATE ON DATABASE \"{database}\" TO {user}"),
+        format!("GRANT USAGE ON SCHEMA {schema} TO {user}"),
+    ] {
+        sqlx::query(&statement).execute(pool).await.unwrap();
+    }
+    for statement in allowed {
+        let statement = statement.replace("SCHEMA", &format!("SCHEMA {schema}")).replace("USER", &user);
+        sqlx::query(&statement).execute(pool).await.unwrap();
+    }
+    let as_user = connect(&format!("{url}&options[role]={user}"), 5).await.unwrap();
+    (user, as_user)
+}
+
+#[tokio::test]
+async fn whoever_rebuilds_the_tables_stay_the_servers_own_and_who_may_not_do_that_is_told_before_anything_changed()
+ {
+    let (pool, url) = fresh_store().await;
+    let (owner, server) = user(&pool, &url, "server", &["GRANT CREATE ON SCHEMA TO USER"]).await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    for table in tables {
+        sqlx::query(&format!("ALTER TABLE {table} OWNER TO {owner}")).execute(&pool).await.unwrap();
+    }
+    let may_act_for_it = format!("GRANT {owner} TO USER");
+    let (colleague, of_colleague) = user(&pool, &url, "colleague", &[&may_act_for_it]).await;
+    let may_write = "GRANT ALL ON ALL TABLES IN SCHEMA TO USER";
+    let (stranger, of_stranger) = user(&pool, &url, "stranger", &[may_write]).await;
+    record_a_day(&server).await;
+    catch_up(&server).await.unwrap();
+    let before = shape(&pool).await;
+
+    for (first, rebuilder) in [(100, &pool), (110, &of_colleague)] {
+        for projection in &ALL {
+            rebuild(rebuilder, projection, Poisoned::Stop, |_| ()).await.unwrap();
+        }
+        assert_eq!(shape(&pool).await, before);
+        assert_eq!(builds(&pool).await, [""; 0]);
+        record(&server, &captures(first..first + 5)).await;
+        catch_up(&server).await.unwrap();
+        assert_verified(&server).await;
+    }
+
+    let error = rebuild(&of_stranger, &LEADS, Poisoned::Stop, |progress| {
+        panic!("it is refused before it folds: {progress:?}");
+    })
+    .await
+    .unwrap_err();
+    assert!(matches!(error, BuildError::Owner { projection: "leads", .. }), "{error}");
+    assert_eq!(shape(&pool).await, before);
+    assert!(abandon(&of_stranger, &LEADS).await.unwrap());
+
+    for user in [stranger, colleague, owner] {
+        for statement in [format!("DROP OWNED BY {user} CASCADE"), format!("DROP ROLE {user}")] {
+            sqlx::query(&statement).execute(&pool).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,21 @@ pub enum BuildError {
          GRANT CREATE ON DATABASE … TO …"
     )]
     NoSchema(#[source] sqlx::Error),
+    /// The tables belong to another database user, and this one may not give it the new ones.
+    #[error(
+        "the table {table} of {projection} belongs to another database user, and this one may not give it the rebuilt \
+         table; the live tables are as they were. Rebuild as the owner, or let this user act for it, with \
+         GRANT owner TO user"
+    )]
+    Owner {
+        /// The projection.
+        projection: &'static str,
+        /// The table.
+        table: &'static str,
+        /// What PostgreSQL says about it.
+        #[source]
+        source: sqlx::Error,
+    },
     /// Something was built on the tables.
     #[error(
         "the tables of {projection} cannot be replaced, because something else in the database depends on them \

@@ -95,9 +95,7 @@ impl Schemas {
         let schema = quoted(&self.build);
         sqlx::query("BEGIN").execute(&mut *db).await?;
         if let Err(error) = sqlx::query(&format!("CREATE SCHEMA {schema}")).execute(&mut *db).await {
-            let is_forbidden =
-                error.as_database_error().is_some_and(|error| error.code().as_deref() == Some(FORBIDDEN));
-            return Err(if is_forbidden { BuildError::NoSchema(error) } else { error.into() });
+            return Err(if is_forbidden(&error) { BuildError::NoSchema(error) } else { error.into() });
         }
         sqlx::query(&format!("COMMENT ON SCHEMA {schema} IS '{stamp}'")).execute(&mut *db).await?;
         for table in projection.tables.iter().map(|table| table.name).chain(BOOKKEEPING) {
@@ -108,6 +106,26 @@ impl Schemas {
             self.run(&mut *db, include_str!("../sql/name_build_indexes.sql"), table).await?;
         }
         sqlx::query("COMMIT").execute(db).await?;
+        Ok(())
+    }
+
+    /// Gives the copies of a projection's tables to whom the originals belong: the server may be another user than
+    /// whoever rebuilds, and must go on writing.
+    pub(crate) async fn copy_owners(
+        &self,
+        db: &mut PgConnection,
+        projection: &Registration,
+    ) -> Result<(), BuildError> {
+        for table in projection.tables {
+            if let Err(error) = self.run(db, include_str!("../sql/copy_owner.sql"), table.name).await {
+                return Err(match is_forbidden(&error) {
+                    true => {
+                        BuildError::Owner { projection: projection.name, table: table.name, source: error }
+                    }
+                    false => error.into(),
+                });
+            }
+        }
         Ok(())
     }
 
@@ -149,6 +167,10 @@ impl Schemas {
         }
         Ok(())
     }
+}
+
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some(FORBIDDEN))
 }
 
 fn build_name(live: &str, live_oid: i64, projection: &Registration, purpose: Purpose) -> String {
