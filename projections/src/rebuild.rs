@@ -1,8 +1,8 @@
 //! Folding a projection again from the first event, beside the live one, and switching.
 //!
 //! The build ([`crate::build`]) follows the log until it is a page behind. The switch is one short transaction: it takes
-//! the live cursor, so that the runner waits before its next page; folds what is still missing; and puts
-//! the built tables in the place of the live ones. Whoever reads sees the old rows before and the new ones after,
+//! the live cursor, so that the runner waits before its next page; folds what is still missing; sees that no migration has
+//! changed the tables since the build was begun; and puts the built tables in the place of the live ones. Whoever reads sees the old rows before and the new ones after,
 //! and the runner goes on from the cursor that came with them. The tables keep their owner, and what others were granted
 //! on them stays granted.
 
@@ -180,6 +180,9 @@ async fn switch_inside(build: &mut Build) -> Result<Switch, BuildError> {
     }
     while position < live {
         position = build.fold_page(position, live).await?;
+    }
+    if !build.schemas.lock_shape(&mut build.db, build.projection).await? {
+        return Err(BuildError::Migrated { projection: name });
     }
     build.schemas.copy_owners(&mut build.db, build.projection).await?;
     for table in tables {

@@ -188,6 +188,40 @@ async fn whoever_rebuilds_the_tables_stay_the_servers_own_and_who_may_not_do_tha
 }
 
 #[tokio::test]
+async fn what_was_built_before_a_migration_does_not_take_the_place_of_what_was_migrated() {
+    let (pool, _) = fresh_store().await;
+    record_a_day(&pool).await;
+    catch_up(&pool).await.unwrap();
+    let before = shape(&pool).await;
+    // Somebody who reads holds the switch up.
+    let mut reader = pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM leads").execute(&mut *reader).await.unwrap();
+    let work = tokio::spawn({
+        let pool = pool.clone();
+        async move { rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await }
+    });
+    let waits = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'leads'::regclass";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'a later one', true, '', 0)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    reader.rollback().await.unwrap();
+    let error = work.await.unwrap().unwrap_err();
+    assert!(matches!(error, BuildError::Migrated { projection: "leads" }), "{error}");
+    assert_eq!(shape(&pool).await, before);
+    assert_verified(&pool).await;
+    let rebuilt = rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap();
+    assert_eq!(rebuilt.resumed_at, 0, "it begins anew");
+    assert_verified(&pool).await;
+}
+
+#[tokio::test]
 async fn an_empty_store_and_a_single_event_are_rebuilt_and_verified_like_any_other() {
     let (pool, _) = fresh_store().await;
     for head in 0..=1_u32 {

@@ -102,6 +102,15 @@ pub enum BuildError {
         /// What PostgreSQL says about it.
         detail: String,
     },
+    /// The tables were migrated since the build was begun.
+    #[error(
+        "the database schema was migrated while {projection} was being built, so what was built does not fit any more; \
+         the live tables are as they were. Run this again, with the newest version of this program: it begins anew"
+    )]
+    Migrated {
+        /// The projection.
+        projection: &'static str,
+    },
     /// Somebody holds the live tables.
     #[error(
         "{projection} is built, but its tables are in use by a long transaction; end that (see pg_stat_activity) and \

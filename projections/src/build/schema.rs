@@ -76,19 +76,9 @@ impl Schemas {
         db: &mut PgConnection,
         projection: &Registration,
     ) -> Result<(), BuildError> {
-        let migration: i64 =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut *db).await?;
-        let stamp = format!("{projection:?}, migration {migration}");
-        let found: Option<Option<String>> = sqlx::query_scalar(
-            "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = $1",
-        )
-        .bind(&self.build)
-        .fetch_optional(&mut *db)
-        .await?;
-        match found {
-            Some(made_by) if self.purpose == Purpose::Rebuild && made_by.as_deref() == Some(&stamp) => {
-                return Ok(());
-            }
+        let stamp = stamp(db, projection).await?;
+        match self.made_by(db).await? {
+            Some(made_by) if self.purpose == Purpose::Rebuild && made_by == stamp => return Ok(()),
             Some(_) => self.discard(&mut *db).await?,
             None => {}
         }
@@ -107,6 +97,37 @@ impl Schemas {
         }
         sqlx::query("COMMIT").execute(db).await?;
         Ok(())
+    }
+
+    /// The stamp of the schema that is there, empty when it has none.
+    async fn made_by(&self, db: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+        sqlx::query_scalar(
+            "SELECT coalesce(obj_description(oid, 'pg_namespace'), '') FROM pg_namespace WHERE nspname = $1",
+        )
+        .bind(&self.build)
+        .fetch_optional(db)
+        .await
+    }
+
+    /// Whether the build was made from the tables as they are now. Nothing changes their shape until the caller's
+    /// transaction ends.
+    pub(crate) async fn lock_shape(
+        &self,
+        db: &mut PgConnection,
+        projection: &Registration,
+    ) -> Result<bool, sqlx::Error> {
+        // In the order in which they are dropped. A migration holds what it alters until it is recorded, and whoever asks
+        // behind it sees the record.
+        let tables: Vec<String> = projection.tables.iter().map(|table| self.in_live(table.name)).collect();
+        let bookkeeping = BOOKKEEPING.map(|table| self.in_live(table));
+        for lock in [
+            format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", ")),
+            format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", bookkeeping.join(", ")),
+        ] {
+            sqlx::query(&lock).execute(&mut *db).await?;
+        }
+        let now = stamp(db, projection).await?;
+        Ok(self.made_by(db).await? == Some(now))
     }
 
     /// Gives the copies of a projection's tables to whom the originals belong: the server may be another user than
@@ -167,6 +188,13 @@ impl Schemas {
         }
         Ok(())
     }
+}
+
+/// Which program makes a build, from tables of which shape.
+async fn stamp(db: &mut PgConnection, projection: &Registration) -> Result<String, sqlx::Error> {
+    let migration: i64 =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(db).await?;
+    Ok(format!("{projection:?}, migration {migration}"))
 }
 
 fn is_forbidden(error: &sqlx::Error) -> bool {
