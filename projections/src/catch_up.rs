@@ -29,6 +29,19 @@ pub enum CatchUpError {
         /// The projection.
         projection: &'static str,
     },
+    /// An older program has the lead, and the tables.
+    #[error(
+        "the projection {projection} is kept by a process of an older version of this program: its rows are those of \
+         version {live_version}, and this program has version {version}; stop that process, or update it"
+    )]
+    Outdated {
+        /// The projection.
+        projection: &'static str,
+        /// The version that made the live rows.
+        live_version: i32,
+        /// The version of this program.
+        version: i32,
+    },
     /// Another process has the lead and does nothing.
     #[error(
         "the projection {projection} stands at position {reached} of {head}, and the process that leads it makes no \
@@ -72,6 +85,10 @@ pub enum WaitError {
 /// # Errors
 /// See [`CatchUpError`].
 pub async fn catch_up(pool: &PgPool) -> Result<(), CatchUpError> {
+    catch_up_unless_stalled(pool, MAX_STALL).await
+}
+
+async fn catch_up_unless_stalled(pool: &PgPool, max_stall: Duration) -> Result<(), CatchUpError> {
     let head = head(pool).await?.position;
     let mut progress = (0, Instant::now());
     loop {
@@ -88,10 +105,14 @@ pub async fn catch_up(pool: &PgPool) -> Result<(), CatchUpError> {
             leadership::give_up(db).await;
             return reached;
         }
+        // Rows of a newer program never go back to ours.
+        if cursor::live_version(pool, behind).await?.is_some_and(|live| live > behind.version) {
+            return Err(CatchUpError::Superseded { projection: behind.name });
+        }
         if reached != progress.0 {
             progress = (reached, Instant::now());
-        } else if progress.1.elapsed() > MAX_STALL {
-            return Err(CatchUpError::Stalled { projection: behind.name, reached, head });
+        } else if progress.1.elapsed() > max_stall {
+            return Err(stalled(pool, behind, reached, head).await?);
         }
         sleep(LOOK_INTERVAL).await;
     }
@@ -107,6 +128,22 @@ async fn most_behind(pool: &PgPool, head: u64) -> Result<Option<(&'static Regist
         }
     }
     Ok(furthest)
+}
+
+/// Why a projection that another process leads makes no progress.
+async fn stalled(
+    pool: &PgPool,
+    behind: &Registration,
+    reached: u64,
+    head: u64,
+) -> Result<CatchUpError, sqlx::Error> {
+    let projection = behind.name;
+    Ok(match cursor::live_version(pool, behind).await? {
+        Some(live_version) if live_version < behind.version => {
+            CatchUpError::Outdated { projection, live_version, version: behind.version }
+        }
+        _ => CatchUpError::Stalled { projection, reached, head },
+    })
 }
 
 async fn reach(
@@ -152,5 +189,44 @@ pub async fn wait_for(
         }
         sleep(pause).await;
         pause = (pause * 2).min(LOOK_INTERVAL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_store::testing::fresh_store;
+
+    use super::*;
+    use crate::LEADS;
+
+    #[tokio::test]
+    async fn who_leads_and_makes_no_progress_is_told_by_the_version_of_the_rows() {
+        let (pool, _) = fresh_store().await;
+        for statement in [
+            "UPDATE log_head SET position = 5",
+            "INSERT INTO projection_cursors (name, version) VALUES ('leads', 1)",
+        ] {
+            sqlx::query(statement).execute(&pool).await.unwrap();
+        }
+        let leader = leadership::take(&pool).await.unwrap().expect("nobody else leads");
+        for (version, expected) in
+            [(LEADS.version - 1, "an older version"), (LEADS.version + 1, "a newer version")]
+        {
+            sqlx::query("UPDATE projection_cursors SET version = $1 WHERE name = 'leads'")
+                .bind(version)
+                .execute(&pool)
+                .await
+                .unwrap();
+            let error = catch_up_unless_stalled(&pool, Duration::ZERO).await.unwrap_err().to_string();
+            assert!(error.contains("leads") && error.contains(expected), "{error}");
+        }
+        sqlx::query("UPDATE projection_cursors SET version = $1 WHERE name = 'leads'")
+            .bind(LEADS.version)
+            .execute(&pool)
+            .await
+            .unwrap();
+        let error = catch_up_unless_stalled(&pool, Duration::ZERO).await.unwrap_err();
+        assert!(matches!(error, CatchUpError::Stalled { head: 5, .. }), "{error}");
+        leadership::give_up(leader).await;
     }
 }

@@ -83,6 +83,17 @@ pub(crate) async fn advance(
     Ok(moved.rows_affected() == 1)
 }
 
+/// The version that made the live rows; `None` when none has begun.
+pub(crate) async fn live_version(
+    db: impl PgExecutor<'_>,
+    projection: &Registration,
+) -> Result<Option<i32>, sqlx::Error> {
+    sqlx::query_scalar("SELECT max(version) FROM projection_cursors WHERE name = $1")
+        .bind(projection.name)
+        .fetch_one(db)
+        .await
+}
+
 /// The position of a projection, 0 when it has not begun.
 pub(crate) async fn position(db: impl PgExecutor<'_>, projection: &Registration) -> Result<u64, sqlx::Error> {
     let position: Option<i64> =

@@ -142,7 +142,7 @@ async fn switch(build: &mut Build) -> Result<Switch, BuildError> {
     let switched = switch_inside(build).await;
     let is_done = matches!(switched, Ok(Switch::Done { .. }));
     sqlx::query(if is_done { "COMMIT" } else { "ROLLBACK" }).execute(&mut build.db).await?;
-    let Err(BuildError::Database(error)) = &switched else { return switched };
+    let Err(BuildError::Refused(error)) = &switched else { return switched };
     let Some(refused) = error.as_database_error() else { return switched };
     match refused.code().as_deref() {
         Some(LOCK_TIMEOUT) => Ok(Switch::Held),

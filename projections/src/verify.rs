@@ -73,6 +73,12 @@ pub async fn verify(
 ) -> Result<Verification, BuildError> {
     let mut build = Build::open(pool, projection, Purpose::Verify, OnPoison::Park).await?;
     let verification = verify_in(&mut build, &mut tell).await;
+    if verification.is_err() {
+        // What was built holds personal data, and the next comparison begins anew. Best effort: without an answer it stays
+        // until then.
+        let _ = sqlx::query("ROLLBACK").execute(&mut build.db).await;
+        let _ = build.schemas.discard(&mut build.db).await;
+    }
     build.close(verification.is_err()).await;
     verification
 }
@@ -107,8 +113,13 @@ async fn live_position(build: &mut Build) -> Result<u64, BuildError> {
         Some((version, _)) if version > build.projection.version => {
             Err(BuildError::Superseded { projection: build.projection.name })
         }
-        Some((version, position)) if version == build.projection.version => Ok(position.cast_unsigned()),
-        _ => Ok(0),
+        Some((live_version, _)) if live_version < build.projection.version => Err(BuildError::Outdated {
+            projection: build.projection.name,
+            live_version,
+            version: build.projection.version,
+        }),
+        Some((_, position)) => Ok(position.cast_unsigned()),
+        None => Ok(0),
     }
 }
 

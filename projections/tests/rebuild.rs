@@ -187,6 +187,51 @@ async fn whoever_rebuilds_the_tables_stay_the_servers_own_and_who_may_not_do_tha
     }
 }
 
+/// Something in the database that is not there for the length of a test.
+async fn rename(pool: &PgPool, from: &str, to: &str) {
+    sqlx::query(&format!("ALTER TABLE {from} RENAME TO {to}")).execute(pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_statement_that_is_refused_is_no_database_that_does_not_answer() {
+    let (pool, _) = fresh_store().await;
+    record_a_day(&pool).await;
+    catch_up(&pool).await.unwrap();
+    rename(&pool, "events", "elsewhere").await;
+    for error in [
+        rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err(),
+        verify(&pool, &LEADS, |_| ()).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, BuildError::Refused(_)) && error.to_string().contains("refuses"), "{error}");
+    }
+    rename(&pool, "elsewhere", "events").await;
+    pool.close().await;
+    let error = verify(&pool, &LEADS, |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("does not answer"), "{error}");
+}
+
+#[tokio::test]
+async fn rows_of_an_older_version_are_not_compared_and_both_versions_are_named() {
+    let (pool, _) = fresh_store().await;
+    record_a_day(&pool).await;
+    catch_up(&pool).await.unwrap();
+    sqlx::query("UPDATE projection_cursors SET version = version - 1 WHERE name = 'leads'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let error = verify(&pool, &LEADS, |_| ()).await.unwrap_err();
+    let (live_version, version) = (LEADS.version - 1, LEADS.version);
+    assert!(
+        matches!(error, BuildError::Outdated { live_version: live, .. } if live == live_version),
+        "{error}"
+    );
+    let named = format!("version {live_version}, and this program folds version {version}");
+    assert!(error.to_string().contains(&named), "{error}");
+    assert_eq!(builds(&pool).await, [""; 0]);
+    rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap();
+    assert_verified(&pool).await;
+}
+
 #[tokio::test]
 async fn what_was_built_before_a_migration_does_not_take_the_place_of_what_was_migrated() {
     let (pool, _) = fresh_store().await;

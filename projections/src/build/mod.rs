@@ -24,6 +24,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::cursor::{self, Cursor};
 use crate::page::{Folded, OnPoison, fold};
+use crate::refusal::is_refused;
 use crate::{Poison, Registration, leadership};
 pub(crate) use schema::{Purpose, Schemas, quoted};
 
@@ -111,6 +112,19 @@ pub enum BuildError {
         /// The projection.
         projection: &'static str,
     },
+    /// The live rows are those of an older program.
+    #[error(
+        "the rows of {projection} were made by its version {live_version}, and this program folds version {version}, so \
+         they cannot be compared; rebuild them, or let a server of this version make them anew"
+    )]
+    Outdated {
+        /// The projection.
+        projection: &'static str,
+        /// The version that made the live rows.
+        live_version: i32,
+        /// The version of this program.
+        version: i32,
+    },
     /// Somebody holds the live tables.
     #[error(
         "{projection} is built, but its tables are in use by a long transaction; end that (see pg_stat_activity) and \
@@ -122,7 +136,16 @@ pub enum BuildError {
     },
     /// No answer.
     #[error("the database does not answer")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+    /// The database answers, and will not do what it was asked.
+    #[error("the database refuses a statement; the live tables are as they were")]
+    Refused(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for BuildError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_refused(&error) { Self::Refused(error) } else { Self::Database(error) }
+    }
 }
 
 /// Throws away what interrupted builds of a projection left behind; says whether there was anything.
