@@ -13,6 +13,7 @@ mod projections;
 mod quarantine;
 mod replayed;
 mod serve;
+mod stop_signal;
 
 use std::process::ExitCode;
 

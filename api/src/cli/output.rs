@@ -1,11 +1,18 @@
 //! Where a command writes what it was asked for.
 
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use futures_util::TryStreamExt;
 use projections::export::Chunks;
+
+use super::stop_signal::StopSignal;
+
+/// What others may do with a file of people's data: nothing.
+const OWNER_ONLY: u32 = 0o600;
 
 /// How the name of a file ends.
 pub(super) fn ending(file: Option<&Path>) -> Option<&str> {
@@ -22,13 +29,20 @@ pub(super) async fn write(chunks: Chunks, out: Option<&Path>) -> anyhow::Result<
     }
 }
 
-/// Writes beside the file and renames in the end, so that nobody takes a part for the whole. Of a failure nothing
-/// stays: people's data must not lie about.
+/// Writes beside the file and renames in the end, so that nobody takes a part for the whole. Of a failure, Ctrl-C and
+/// SIGTERM included, nothing stays: people's data must not lie about. The file is for its owner's eyes alone.
 async fn write_file(chunks: Chunks, file: &Path) -> anyhow::Result<()> {
+    let mut stop = StopSignal::new()?;
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
-    let mut target = std::fs::File::create(&part)?;
-    let done = match copy(chunks, &mut target).await {
+    // What `kill -9` has left may be readable for others.
+    let _ = std::fs::remove_file(&part);
+    let mut target = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&part)?;
+    let copied = tokio::select! {
+        copied = copy(chunks, &mut target) => copied,
+        () = stop.received() => Err(anyhow!("it was interrupted, and nothing of it was kept")),
+    };
+    let done = match copied {
         Ok(()) => target.sync_all().and_then(|()| std::fs::rename(&part, file)).map_err(Into::into),
         Err(error) => Err(error),
     };

@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use managed_postgres::Cluster;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::DatabaseArgs;
+use super::stop_signal::StopSignal;
 use crate::http::{self, Context};
 use crate::store::Store;
 
@@ -68,25 +68,6 @@ async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow
     projections.shutdown().await;
     pool.close().await;
     Ok(())
-}
-
-/// Ctrl-C or SIGTERM.
-struct StopSignal {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl StopSignal {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// Looks after the managed PostgreSQL: starts it again when it has died, and lets go of it in the end.

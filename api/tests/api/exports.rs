@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::program::leadlog;
@@ -212,7 +214,33 @@ async fn a_file_is_written_whole_or_not_at_all() {
             _ => b"{\"campaign\":",
         };
         assert!(std::fs::read(&path).unwrap().starts_with(begins), "the ending names the format");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
         std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn an_export_that_is_interrupted_leaves_nothing_behind() {
+    let server = Server::start().await;
+    // Enough for a second or two.
+    many_leads(&server, 200_000).await;
+    let folder = tempfile::tempdir().unwrap();
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+        command.args(["export", "leads", "--out", "leads.csv"]).current_dir(folder.path());
+        let mut child =
+            command.env("DATABASE_URL", &server.database_url).stderr(Stdio::null()).spawn().unwrap();
+        let part = folder.path().join("leads.csv.part");
+        let ended = actix_web::web::block(move || {
+            while !std::fs::exists(&part).unwrap() && child.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            child.wait().unwrap()
+        });
+        assert_eq!(ended.await.unwrap().code(), Some(1), "it ends by itself, and says that it failed");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no part lies about");
     }
 }
 
