@@ -366,7 +366,7 @@ async fn what_came_after_the_capture_shows_in_both_files() {
 }
 
 #[tokio::test]
-async fn one_campaign_can_be_exported_and_none_has_only_a_header() {
+async fn one_campaign_can_be_exported_one_that_is_nowhere_is_refused_and_an_empty_store_has_only_a_header() {
     let pool = some_leads().await;
     let campaigns = |csv: String| -> Vec<String> {
         let body = csv.split("\r\n").skip(1).filter(|line| !line.is_empty());
@@ -374,7 +374,10 @@ async fn one_campaign_can_be_exported_and_none_has_only_a_header() {
     };
     for kind in KINDS {
         assert_eq!(campaigns(exported(&pool, kind, Some("unknown-2031")).await), ["unknown-2031"]);
-        assert_eq!(campaigns(exported(&pool, kind, Some("never-seen")).await), [""; 0]);
+        let never_seen = Filter { campaign: "never-seen".parse().ok(), ..Filter::default() };
+        let refused = begin(&pool, kind, never_seen, CSV).await.err().unwrap();
+        assert!(matches!(refused, ExportError::Unknown { parameter: "campaign", .. }), "{refused}");
+        assert!(refused.to_string().contains("unknown-2031"), "it names those that there are: {refused}");
         let (empty, _) = fresh_store().await;
         let header = exported(&empty, kind, None).await;
         assert!(

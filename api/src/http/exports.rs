@@ -1,12 +1,14 @@
-//! `GET /api/exports/{leads,contacts}.{csv,xlsx,ndjson}`: what the CRM takes out.
+//! `GET|HEAD /api/exports/{leads,contacts}.{csv,xlsx,ndjson}`: what the CRM takes out.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::SizedStream;
+use actix_web::body::{self, SizedStream};
 use actix_web::http::header::{self, ContentEncoding};
 use actix_web::web::{Data, Path, Query};
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, head};
+use domain::PublishedCampaigns;
 use futures_util::TryStreamExt;
 use projections::WaitError;
 use projections::export::{
@@ -91,7 +93,7 @@ pub(crate) enum CsvDelimiter {
                 ("leadlog-head" = u64, description = "Position in the store's log up to which the export is complete"),
                 ("leadlog-rows" = u64, description = "How many rows matched when the export began; of XLSX, how many it holds"),
             )),
-        (status = 400, description = "A parameter is unknown, not valid, or not for this kind of file", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this kind of file", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such kind of file", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "More rows than a spreadsheet can hold", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The rows are not there yet: try again", body = Problem, content_type = "application/problem+json"),
@@ -125,7 +127,7 @@ pub(crate) async fn export_leads(
                 ("leadlog-head" = u64, description = "Position in the store's log up to which the export is complete"),
                 ("leadlog-rows" = u64, description = "How many rows matched when the export began; of XLSX, how many it holds"),
             )),
-        (status = 400, description = "A parameter is unknown, not valid, or not for this export", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such kind of file", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "More rows than a spreadsheet can hold", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The rows are not there yet: try again", body = Problem, content_type = "application/problem+json"),
@@ -140,36 +142,126 @@ pub(crate) async fn export_contacts(
     answer(ExportKind::Contacts, &request, &format, &context).await
 }
 
+/// Whether leads can be exported, and how many rows there are: the headers of the export, without its body.
+#[utoipa::path(
+    operation_id = "headExportLeads",
+    tag = "exports",
+    params(("format" = inline(ExportFormat), Path, description = "Kind of file"), ExportQuery),
+    responses(
+        (status = 200, description = "The export can begin",
+            headers(
+                ("leadlog-head" = u64, description = "Position in the store's log up to which an export is complete now"),
+                ("leadlog-rows" = u64, description = "How many rows match now"),
+            )),
+        (status = 400, description = "A parameter is unknown, not valid, or not for this export"),
+        (status = 404, description = "There is no such kind of file"),
+        (status = 422, description = "More rows than a spreadsheet can hold"),
+        (status = 503, description = "The rows are not there yet: try again"),
+    )
+)]
+#[head("/api/exports/leads.{format}")]
+pub(crate) async fn head_leads(
+    request: HttpRequest,
+    format: Path<String>,
+    context: Data<Context>,
+) -> Result<HttpResponse, Problem> {
+    answer_head(ExportKind::Leads, &request, &format, &context).await
+}
+
+/// Whether contacts can be exported, and how many rows there are: the headers of the export, without its body.
+#[utoipa::path(
+    operation_id = "headExportContacts",
+    tag = "exports",
+    params(("format" = inline(ExportFormat), Path, description = "Kind of file"), ExportQuery),
+    responses(
+        (status = 200, description = "The export can begin",
+            headers(
+                ("leadlog-head" = u64, description = "Position in the store's log up to which an export is complete now"),
+                ("leadlog-rows" = u64, description = "How many rows match now"),
+            )),
+        (status = 400, description = "A parameter is unknown, not valid, or not for this export"),
+        (status = 404, description = "There is no such kind of file"),
+        (status = 422, description = "More rows than a spreadsheet can hold"),
+        (status = 503, description = "The rows are not there yet: try again"),
+    )
+)]
+#[head("/api/exports/contacts.{format}")]
+pub(crate) async fn head_contacts(
+    request: HttpRequest,
+    format: Path<String>,
+    context: Data<Context>,
+) -> Result<HttpResponse, Problem> {
+    answer_head(ExportKind::Contacts, &request, &format, &context).await
+}
+
 async fn answer(
     kind: ExportKind,
     request: &HttpRequest,
     format: &str,
     context: &Context,
 ) -> Result<HttpResponse, Problem> {
-    let file: FileType = format.parse().map_err(|_| {
-        Problem::not_found("There is no such kind of file. An export ends in csv, xlsx or ndjson.")
-    })?;
-    let query = ExportQuery::of(request)?;
-    let export = Export::new(kind, query.filter()?)?;
-    let format = query.format(file)?;
+    let Asked { export, file, format } = Asked::of(kind, request, format)?;
+    let (head, campaigns) = caught_up(kind, context).await?;
+    let pool = context.store.pool().clone();
+    let exported = projections::export::start(pool, export, format, head, campaigns.as_ref()).await?;
+    Ok(send(exported, head, kind, file))
+}
 
+/// Counts, and makes nothing: a large workbook takes long, and nobody would read it.
+async fn answer_head(
+    kind: ExportKind,
+    request: &HttpRequest,
+    format: &str,
+    context: &Context,
+) -> Result<HttpResponse, Problem> {
+    let Asked { export, file, format } = Asked::of(kind, request, format)?;
+    let (head, campaigns) = caught_up(kind, context).await?;
+    let pool = context.store.pool().clone();
+    let rows = projections::export::count(pool, export, format, head, campaigns.as_ref()).await?;
+    Ok(headers(kind, file, head, rows).body(body::None::new()))
+}
+
+/// What a request asks for.
+struct Asked {
+    export: Export,
+    file: FileType,
+    format: Format,
+}
+
+impl Asked {
+    fn of(kind: ExportKind, request: &HttpRequest, format: &str) -> Result<Self, Problem> {
+        let file: FileType = format.parse().map_err(|_| {
+            Problem::not_found("There is no such kind of file. An export ends in csv, xlsx or ndjson.")
+        })?;
+        let query = ExportQuery::of(request)?;
+        let export = Export::new(kind, query.filter()?)?;
+        Ok(Self { export, file, format: query.format(file)? })
+    }
+}
+
+/// Waits until the rows hold everything up to the log's head; answers that, and the campaigns.
+async fn caught_up(kind: ExportKind, context: &Context) -> Result<(u64, Arc<PublishedCampaigns>), Problem> {
     let pool = context.store.pool();
     let head = event_store::head(pool).await?.position;
     context.projections.wake();
     projections::wait_for(pool, kind.projection(), head, CATCH_UP_TIMEOUT).await?;
-    let campaigns = context.store.refreshed_campaigns().await?;
-    let exported = projections::export::start(pool.clone(), export, format, head, campaigns.as_ref()).await?;
-    Ok(send(exported, head, file, &format!("{}.{}", kind.as_str(), file.as_str())))
+    Ok((head, context.store.refreshed_campaigns().await?))
 }
 
-fn send(exported: Exported, head: u64, file: FileType, name: &str) -> HttpResponse {
+fn headers(kind: ExportKind, file: FileType, head: u64, rows: u64) -> HttpResponseBuilder {
+    let name = format!("{}.{}", kind.as_str(), file.as_str());
     let mut response = HttpResponse::Ok();
     response
         .content_type(file.media_type())
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header(("leadlog-head", head.to_string()))
-        .insert_header(("leadlog-rows", exported.rows.to_string()));
+        .insert_header(("leadlog-rows", rows.to_string()));
+    response
+}
+
+fn send(exported: Exported, head: u64, kind: ExportKind, file: FileType) -> HttpResponse {
+    let mut response = headers(kind, file, head, exported.rows);
     let chunks = exported.chunks.inspect_err(|error| tracing::error!(%error, "an export was cut"));
     match exported.bytes {
         // Packed already: to pack it again would save nothing, and cost it its length.
@@ -237,6 +329,9 @@ impl From<ExportError> for Problem {
     fn from(error: ExportError) -> Self {
         if matches!(error, ExportError::TooManyRows { .. }) {
             return Self::too_many_rows(sentence(&error));
+        }
+        if matches!(error, ExportError::Unknown { .. }) {
+            return Self::bad_parameter(sentence(&error));
         }
         tracing::error!(error = &error as &dyn std::error::Error, "an export could not begin");
         Self::unavailable("The export could not begin. Try again.")

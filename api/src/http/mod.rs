@@ -106,5 +106,7 @@ pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfi
         .service(backups::list_backups_of_device)
         .service(backups::get_backup)
         .service(exports::export_leads)
-        .service(exports::export_contacts);
+        .service(exports::head_leads)
+        .service(exports::export_contacts)
+        .service(exports::head_contacts);
 }

@@ -53,7 +53,6 @@ async fn contacts_are_deduplicated_and_keep_every_consent() {
     let contacts = export(&server, "/api/exports/contacts.csv?campaign=shootout-2026").await;
     assert_eq!(contacts.len(), 1);
     assert!(contacts[0]["consents"].contains("marketing-email"), "{:?}", contacts[0]);
-    assert_eq!(export(&server, "/api/exports/contacts.csv?campaign=other").await.len(), 0);
 }
 
 #[actix_web::test]
@@ -88,12 +87,41 @@ async fn every_format_comes_with_its_type_its_head_and_its_number_of_rows() {
 }
 
 #[actix_web::test]
+async fn a_head_has_the_status_and_the_headers_of_the_export_and_no_body() {
+    let server = Server::start().await;
+    server.sync(&[lead(1), lead(2)]).await;
+    for file in ["leads.csv", "leads.xlsx", "contacts.ndjson"] {
+        let path = format!("/api/exports/{file}");
+        for name in ["content-type", "content-disposition", "cache-control", "leadlog-head", "leadlog-rows"] {
+            let [get, head] = server.headers(&path, name).await;
+            assert_eq!(get, head, "{name} of {file}");
+        }
+        let head = awc::Client::default().head(format!("{}{path}", server.address()));
+        let mut answer = head.send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.body().await.unwrap().len()), (200, 0));
+    }
+    for (path, status) in
+        [("leads.csv?campain=a", 400), ("contacts.csv?campaign=nowhere", 400), ("leads.pdf", 404)]
+    {
+        let head = awc::Client::default().head(format!("{}/api/exports/{path}", server.address()));
+        assert_eq!(head.send().await.unwrap().status().as_u16(), status, "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn what_makes_no_sense_is_refused_and_named() {
     let server = Server::start().await;
+    server.sync(&[lead(1)]).await;
+    assert_eq!(export(&server, "/api/exports/leads.csv").await.len(), 1);
     for (path, status, named) in [
         ("leads.csv?campaign=a%20b", 400, "campaign"),
         ("leads.csv?campaign=", 400, "campaign"),
         ("leads.csv?campain=shootout-2026", 400, "campain"),
+        ("leads.csv?campain=shootout-2026", 400, "`campaign`, `device`, `from`, `to`, `consent`"),
+        ("leads.csv?campaign=shootout-2025", 400, "campaign; there are rows of: shootout-2026"),
+        ("contacts.csv?campaign=shootout-2025", 400, "campaign; there are rows of: shootout-2026"),
+        ("contacts.csv?consent=marketing", 400, "consent; the campaign asks for: terms, marketing-email"),
+        ("leads.ndjson?device=ipad-70", 400, "device; those that were heard last are: ipad-7"),
         ("contacts.ndjson?device=ipad-7", 400, "several"),
         // The plus of an offset is a space in a URL.
         ("leads.csv?from=2026-05-23T00:00:00+02:00", 400, "%2B"),
@@ -109,6 +137,12 @@ async fn what_makes_no_sense_is_refused_and_named() {
         );
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(named), "{path}: {detail}");
+    }
+    // What is known and has no rows is no mistake.
+    for none in
+        ["leads.csv?consent=marketing-phone", "contacts.csv?campaign=shootout-2026&to=2026-05-01T00:00:00Z"]
+    {
+        assert_eq!(export(&server, &format!("/api/exports/{none}")).await.len(), 0);
     }
     let answer = server.get("/api/exports/leads.pdf").await;
     assert_eq!((answer.status, &answer.json()["type"]), (404, &"urn:leadlog:problem:not-found".into()));

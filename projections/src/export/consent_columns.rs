@@ -29,6 +29,11 @@ impl ConsentColumns {
         Self { ids }
     }
 
+    /// Their ids.
+    pub(super) fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
     /// `consent_marketing_email` and `consentMarketingEmail` for `marketing-email`; with the id as it is when two would
     /// have the same name.
     pub(super) fn columns(&self) -> impl Iterator<Item = Column> + '_ {

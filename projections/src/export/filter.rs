@@ -85,6 +85,11 @@ impl Filter {
 }
 
 impl ConsentId {
+    /// The id.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// How a grant of this consent begins in the columns `consents`, which this program alone writes. Nothing else
     /// in a column can read so, because quotes inside a text are escaped. Looking for it costs a fraction of what it
     /// costs to parse each row's JSON; and a planner, which cannot guess how many rows hold it, is not asked to.

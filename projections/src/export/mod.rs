@@ -110,6 +110,14 @@ pub enum ExportError {
         /// How many there are at least.
         rows: u64,
     },
+    /// A filter names what is nowhere in this store.
+    #[error("no row has this {parameter}; {known}")]
+    Unknown {
+        /// Name of the filter.
+        parameter: &'static str,
+        /// What it may name.
+        known: String,
+    },
     /// The temporary file could not be written.
     #[error(
         "the spreadsheet cannot be made in {}; is there room? TMPDIR names another folder",
@@ -179,12 +187,44 @@ pub async fn start(
     through: u64,
     known: &dyn Campaigns,
 ) -> Result<Exported, ExportError> {
-    let rows = Rows::open(pool, export, through, known).await?;
-    let counted = rows.count().await?;
+    let (rows, counted) = open(pool, export, through, known).await?;
     let chunks = match format {
         Format::Csv(style) => csv::chunks(rows, style)?,
         Format::Ndjson => ndjson::chunks(rows),
         Format::Xlsx => return xlsx::make(rows, counted).await,
     };
     Ok(Exported { rows: counted, bytes: None, chunks })
+}
+
+/// How many rows an export would have if it were started; answers the errors that [`start`] would have.
+///
+/// # Errors
+/// See [`start`].
+pub async fn count(
+    pool: PgPool,
+    export: Export,
+    format: Format,
+    through: u64,
+    known: &dyn Campaigns,
+) -> Result<u64, ExportError> {
+    let (_, counted) = open(pool, export, through, known).await?;
+    if format == Format::Xlsx {
+        xlsx::check_that_they_fit(counted)?;
+    }
+    Ok(counted)
+}
+
+async fn open(
+    pool: PgPool,
+    export: Export,
+    through: u64,
+    known: &dyn Campaigns,
+) -> Result<(Rows, u64), ExportError> {
+    let rows = Rows::open(pool, export, through, known).await?;
+    let counted = rows.count().await?;
+    if counted == 0 {
+        // Nothing, because nobody passes the filter, or because it is misspelt?
+        rows.check_that_filter_is_known(known).await?;
+    }
+    Ok((rows, counted))
 }

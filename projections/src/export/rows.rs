@@ -1,18 +1,21 @@
 //! The rows of an export, page by page, whatever the format.
 
-use domain::{CampaignId, Campaigns};
+use domain::{CampaignId, Campaigns, DeviceId};
 use sqlx::PgPool;
 
 use super::column::Column;
 use super::consent_columns::ConsentColumns;
 use super::local_time::CampaignZone;
 use super::value::Row;
-use super::{Export, ExportError, ExportKind, contact_rows, lead_rows};
+use super::{Export, ExportError, ExportKind, Filter, contact_rows, lead_rows};
 use crate::cursor;
 
 /// Rows that one statement looks at, and so the most that it can find. It bounds how long a statement takes, whatever
 /// the filter.
 pub(super) const PAGE_ROWS: i64 = 1_000;
+
+/// Most devices that are named to whoever asks for one that nobody knows.
+const MAX_NAMED_DEVICES: i64 = 20;
 
 /// The rows of an export that are still to come.
 pub(super) struct Rows {
@@ -77,12 +80,61 @@ impl Rows {
 
     /// How many rows there are at this moment.
     pub(super) async fn count(&self) -> Result<u64, ExportError> {
-        let filter = self.export.filter.arguments();
+        self.count_with(&self.export.filter).await
+    }
+
+    async fn count_with(&self, filter: &Filter) -> Result<u64, ExportError> {
+        let filter = filter.arguments();
         let count = match self.export.kind {
             ExportKind::Leads => lead_rows::count(&self.pool, &filter).await?,
             ExportKind::Contacts => contact_rows::count(&self.pool, &filter).await?,
         };
         Ok(count.cast_unsigned())
+    }
+
+    /// Refuses a filter that names a campaign, a consent or a device that is nowhere here: an empty file would pass for
+    /// "there is nobody". What is known and has no rows is none.
+    pub(super) async fn check_that_filter_is_known(&self, known: &dyn Campaigns) -> Result<(), ExportError> {
+        let campaigns = campaigns_of(&self.pool, ExportKind::Leads).await?;
+        let Filter { campaign, device, consent, .. } = &self.export.filter;
+        if let Some(campaign) = campaign
+            && known.newest(campaign).is_none()
+            && !campaigns.iter().any(|one| one == campaign.as_str())
+        {
+            let known = listed("there are rows of", &campaigns);
+            return Err(ExportError::Unknown { parameter: "campaign", known });
+        }
+        if let Some(consent) = consent
+            && !campaigns.is_empty()
+            && !self.consents.ids().iter().any(|id| id == consent.as_str())
+            && self.count_with(&Filter { consent: Some(consent.clone()), ..Filter::default() }).await? == 0
+        {
+            let known = listed("the campaign asks for", self.consents.ids());
+            return Err(ExportError::Unknown { parameter: "consent", known });
+        }
+        if let Some(device) = device
+            && !self.is_known(device).await?
+        {
+            let newest: Vec<String> = sqlx::query_scalar(
+                "SELECT device_id FROM device_sequences ORDER BY heard_at DESC, device_id LIMIT $1",
+            )
+            .bind(MAX_NAMED_DEVICES)
+            .fetch_all(&self.pool)
+            .await?;
+            let known = listed("those that were heard last are", &newest);
+            return Err(ExportError::Unknown { parameter: "device", known });
+        }
+        Ok(())
+    }
+
+    async fn is_known(&self, device: &DeviceId) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM device_sequences WHERE device_id = $1)
+                 OR EXISTS (SELECT FROM leads WHERE device_id = $1)",
+        )
+        .bind(device.as_str())
+        .fetch_one(&self.pool)
+        .await
     }
 
     /// The next rows, never none; `None` after the last.
@@ -116,6 +168,10 @@ impl Rows {
         let reached = cursor::position(&self.pool, self.export.kind.projection()).await?;
         if reached < self.through { Err(ExportError::MadeAnew) } else { Ok(()) }
     }
+}
+
+fn listed(which: &str, names: &[String]) -> String {
+    if names.is_empty() { "there are none yet".to_owned() } else { format!("{which}: {}", names.join(", ")) }
 }
 
 /// The campaigns that have rows, without reading all rows: each one is found by the index after the one before.

@@ -42,7 +42,7 @@ pub(super) async fn make(rows: Rows, counted: u64) -> Result<Exported, ExportErr
 }
 
 /// Everything on one sheet or nothing: what goes on on a second sheet is soon overlooked.
-fn check_that_they_fit(rows: u64) -> Result<(), ExportError> {
+pub(super) fn check_that_they_fit(rows: u64) -> Result<(), ExportError> {
     if rows > MAX_SHEET_ROWS { Err(ExportError::TooManyRows { rows }) } else { Ok(()) }
 }
 
