@@ -37,7 +37,8 @@ pub struct Replayed {
 pub enum ReplayError {
     /// The range is not one, or not of what is live.
     #[error(
-        "there is nothing to replay: {projection} stands at position {position}, and the range is {from} to {to}"
+        "there is nothing to replay from position {from} to position {to}: {projection} holds the log up to position \
+         {position}"
     )]
     Empty {
         /// The projection.
@@ -46,7 +47,7 @@ pub enum ReplayError {
         position: u64,
         /// The first position that was asked for.
         from: u64,
-        /// The last.
+        /// The last; without one, where the projection stands.
         to: u64,
     },
     /// Later events build on what would be folded again.
@@ -62,9 +63,16 @@ pub enum ReplayError {
         position: u64,
     },
     /// More than a replay may hold up.
-    #[error("these are {events} events, and a replay takes at most {MAX_REPLAY_EVENTS}; rebuild it")]
+    #[error(
+        "from position {from} to {to} there are {events} events, and a replay takes at most {MAX_REPLAY_EVENTS} events; end it \
+         earlier, or rebuild the projection"
+    )]
     TooMany {
-        /// How many.
+        /// The first position.
+        from: u64,
+        /// The last.
+        to: u64,
+        /// How many events stand there.
         events: u64,
     },
     /// Another version has the tables.
@@ -103,12 +111,13 @@ async fn replay_inside(
     to: Option<u64>,
 ) -> Result<Replayed, ReplayError> {
     let position = take_cursor(db, projection).await?;
-    let to = to.unwrap_or(position).min(position);
+    let asked = to.unwrap_or(position);
+    let to = asked.min(position);
     if from > to {
-        return Err(ReplayError::Empty { projection: projection.name, position, from, to });
+        return Err(ReplayError::Empty { projection: projection.name, position, from, to: asked });
     }
     if to - from >= MAX_REPLAY_EVENTS {
-        return Err(ReplayError::TooMany { events: to - from + 1 });
+        return Err(ReplayError::TooMany { from, to, events: to - from + 1 });
     }
     if let Some(position) = dependent_after(db, projection, to, position).await? {
         return Err(ReplayError::Depended { projection: projection.name, from, position });

@@ -146,10 +146,19 @@ impl Which {
     async fn document(&self, store: &Store) -> anyhow::Result<(u64, String)> {
         match backups::document(store.pool(), &self.device, self.version).await? {
             Some(found) => Ok(found),
-            None => bail!(
-                "there is no such backup of {}; `leadlog backups list` prints those that there are",
-                self.device
-            ),
+            None => self.not_there(store).await,
+        }
+    }
+
+    async fn not_there<T>(&self, store: &Store) -> anyhow::Result<T> {
+        let Self { device, version } = self;
+        let there = backups::of_device(store.pool(), device).await?;
+        match version {
+            Some(version) if !there.is_empty() => {
+                let there: Vec<String> = there.iter().map(|backup| backup.version.to_string()).collect();
+                bail!("the backup of {device} has no version {version}; there are {}", there.join(", "))
+            }
+            _ => bail!("there is no backup of {device}; `leadlog backups list` prints those that there are"),
         }
     }
 }

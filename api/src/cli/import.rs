@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use domain::Snapshot;
+use domain::{Snapshot, SnapshotError};
 use flate2::read::MultiGzDecoder;
 
 use super::{DatabaseArgs, replayed};
@@ -58,7 +58,7 @@ impl Import {
                             })?;
                             report.read(&name, &snapshot);
                         }
-                        Err(error) => report.unreadable(&name, &format!("is no file of an iPad: {error}")),
+                        Err(error) => report.unreadable(&name, &no_export(&error)),
                     }
                 }
                 Ok(())
@@ -66,6 +66,14 @@ impl Import {
             .await?;
         report.finish(&replay)
     }
+}
+
+/// What a file is that cannot be read, and what to do.
+fn no_export(error: &SnapshotError) -> String {
+    format!(
+        "is not what an iPad exports ({error}). Take a file that the button \"Export file\" on an iPad's page \"This iPad\" \
+         has made; if this is one, it is damaged or cut off: export it again"
+    )
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {

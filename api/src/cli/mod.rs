@@ -17,7 +17,7 @@ mod stop_signal;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use database::DatabaseArgs;
@@ -61,7 +61,7 @@ enum Command {
 
 /// Runs the program with the process' arguments.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parsed();
     start_log(&cli);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -90,6 +90,23 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reads the arguments; ends the process when they cannot be read.
+fn parsed() -> Cli {
+    let mut command = Cli::command();
+    command.build();
+    let mut command = with_plain_usage(command);
+    let matches = command.get_matches_mut();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+}
+
+/// An error about arguments shows how the command is called. Left alone, clap would show what is missing beside what is
+/// set already, and so take a variable of the environment for a flag that must be given.
+fn with_plain_usage(mut command: clap::Command) -> clap::Command {
+    let usage = command.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").trim().to_owned();
+    command.override_usage(usage).mut_subcommands(with_plain_usage)
 }
 
 /// The log goes to standard error: standard output is for what a command was asked for.

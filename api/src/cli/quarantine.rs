@@ -268,13 +268,16 @@ impl Listed {
             value.map_or_else(|| "-".to_owned(), |value| value.to_string())
         }
         let mut wrong: Vec<String> = self.errors.iter().map(Wrong::text).collect();
+        if wrong.is_empty() {
+            wrong.push(in_a_word(self.reason).to_owned());
+        }
         if self.is_erased {
             wrong.push("erased".to_owned());
         }
         [
             self.recorded_at.to_string(),
             name(self.reason),
-            Some(wrong.join(", ")).filter(|wrong| !wrong.is_empty()).unwrap_or_else(|| "-".to_owned()),
+            wrong.join(", "),
             text(self.client_id.as_ref()),
             text(self.version),
             text(self.device_id.as_ref()),
@@ -288,6 +291,15 @@ impl Wrong {
     fn text(&self) -> String {
         let field = if self.field.is_empty() { "entry" } else { &self.field };
         format!("{field} {}", name(self.code))
+    }
+}
+
+/// What is wrong where no field is.
+const fn in_a_word(reason: RefusalReason) -> &'static str {
+    match reason {
+        RefusalReason::Invalid => "not readable",
+        RefusalReason::Conflict => "this version is recorded with other content",
+        RefusalReason::Unsupported => "made by a newer app",
     }
 }
 

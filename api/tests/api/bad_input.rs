@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
+use crate::program::leadlog;
 use crate::server::{Answer, Server, lead, lead_with};
 
 pub(crate) fn assert_problem(answer: &Answer, status: u16, kind: &str) {
@@ -42,6 +43,20 @@ async fn a_body_that_cannot_be_read_is_refused_as_a_whole() {
     assert_problem(&server.post_encoded("not gzip", Some("gzip")).await, 400, "not-json");
     assert_problem(&server.post_encoded("{}", Some("br")).await, 415, "unsupported-encoding");
     assert_eq!(server.count("LeadCaptured").await, 0);
+}
+
+/// What the environment sets is not what must be given.
+#[actix_web::test]
+async fn a_command_without_its_arguments_is_told_how_it_is_called_whatever_the_environment_sets() {
+    for (args, usage) in [
+        (&["export"][..], "Usage: leadlog export [OPTIONS] <WHAT>"),
+        (&["backups", "show"], "Usage: leadlog backups show [OPTIONS] <DEVICE>"),
+        (&["serve", "--help"], "Usage: leadlog serve [OPTIONS]"),
+    ] {
+        let said = leadlog("postgres://localhost/nowhere", args).await;
+        let lines: Vec<&str> = said.error.lines().chain(said.out.lines()).collect();
+        assert!(lines.contains(&usage), "{lines:?}");
+    }
 }
 
 #[actix_web::test]

@@ -110,6 +110,9 @@ async fn an_operator_sees_how_far_each_projection_is_and_what_to_do() {
     assert!(verified.error.contains("leadlog projections rebuild"), "{}", verified.error);
     let replayed = leadlog(&server.database_url, &["projections", "replay", "leads", "--from", "1"]).await;
     assert_eq!(replayed.out, "leads: replayed 1 to 2\n");
+    let beyond = leadlog(&server.database_url, &["projections", "replay", "leads", "--from", "9"]).await;
+    let range = "nothing to replay from position 9 to position 2: leads holds the log up to position 2";
+    assert!(beyond.error.contains(range), "{}", beyond.error);
 
     let unknown = leadlog(&server.database_url, &["projections", "rebuild", "lead"]).await;
     assert!(unknown.error.contains("there are leads, quarantine, devices"), "{}", unknown.error);

@@ -89,6 +89,9 @@ async fn what_was_refused_is_recorded_or_put_aside_once() {
     server.sync(std::slice::from_ref(&entry)).await;
     let refused = Digest::of(&entry.to_string()).to_string();
 
+    let table = quarantine(&server, &["list"]).await.out;
+    assert!(table.contains("unsupported  made by a newer app"), "{table}");
+
     let still = quarantine(&server, &["release", &refused]).await;
     assert!(!still.is_success && still.error.contains("consents.terms required"), "{}", still.error);
     assert!(still.error.contains("quarantine dismiss"), "it says what to do: {}", still.error);
