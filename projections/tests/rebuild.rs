@@ -4,7 +4,7 @@
 
 mod captures;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use captures::{
@@ -298,11 +298,13 @@ async fn a_rebuild_that_is_killed_twice_while_leads_come_in_loses_and_doubles_no
     catch_up(&pool).await.unwrap();
     let runner = Runner::spawn(pool.clone(), QUICK);
     let sent = std::sync::Arc::new(AtomicU32::new(20_000));
+    let is_over = std::sync::Arc::new(AtomicBool::new(false));
     let devices: Vec<_> = (0..4)
         .map(|_| {
             let (pool, sent) = (pool.clone(), std::sync::Arc::clone(&sent));
+            let is_over = std::sync::Arc::clone(&is_over);
             tokio::spawn(async move {
-                loop {
+                while !is_over.load(Ordering::Relaxed) {
                     let number = sent.fetch_add(5, Ordering::Relaxed);
                     record(&pool, &captures(number..number + 5)).await;
                 }
@@ -336,9 +338,10 @@ async fn a_rebuild_that_is_killed_twice_while_leads_come_in_loses_and_doubles_no
     let rebuilt = rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap();
     assert!(rebuilt.resumed_at >= 10_000, "{rebuilt:?}");
     assert_verified(&pool).await;
+    // Not in the middle of an append, which would be recorded behind what is compared.
+    is_over.store(true, Ordering::Relaxed);
     for device in devices {
-        device.abort();
-        let _ = device.await;
+        device.await.unwrap();
     }
     runner.shutdown().await;
     catch_up(&pool).await.unwrap();
