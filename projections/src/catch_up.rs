@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
 use crate::page::{LastPage, Step, step};
+use crate::refusal::is_refused;
 use crate::{ALL, Registration, RunnerOptions, cursor, leadership};
 
 /// How often cursors of another process are looked at.
@@ -20,7 +21,10 @@ const MAX_STALL: Duration = Duration::from_secs(90);
 pub enum CatchUpError {
     /// No answer; what was written stays, and another try goes on from there.
     #[error("the projections cannot be brought up to date, because the database does not answer")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+    /// The database answers, and will not do what it was asked.
+    #[error("the projections cannot be brought up to date, because the database refuses a statement")]
+    Refused(#[source] sqlx::Error),
     /// A newer program has taken the tables over.
     #[error(
         "the projection {projection} was made by a newer version of this program; use that version, or update this one"
@@ -55,6 +59,12 @@ pub enum CatchUpError {
         /// Where the log ended when this call began.
         head: u64,
     },
+}
+
+impl From<sqlx::Error> for CatchUpError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_refused(&error) { Self::Refused(error) } else { Self::Database(error) }
+    }
 }
 
 /// Why a projection was not waited for to the end.
@@ -96,11 +106,16 @@ async fn catch_up_unless_stalled(pool: &PgPool, max_stall: Duration) -> Result<(
         if let Some(mut db) = leadership::take(pool).await? {
             let mut reached = Ok(());
             for projection in &ALL {
-                // A projection that belongs to a newer program does not hold the others up.
-                reached = reached.and(match reach(&mut db, projection, head).await {
-                    Err(CatchUpError::Database(error)) => return Err(error.into()),
-                    other => other,
-                });
+                // A projection that belongs to a newer program, or that the database refuses, does not hold the others up.
+                let one = reach(&mut db, projection, head).await;
+                match &one {
+                    Err(CatchUpError::Database(_)) => return one,
+                    Err(CatchUpError::Refused(_)) => {
+                        sqlx::query("ROLLBACK").execute(&mut db).await?;
+                    }
+                    _ => {}
+                }
+                reached = reached.and(one);
             }
             leadership::give_up(db).await;
             return reached;

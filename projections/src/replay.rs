@@ -15,6 +15,7 @@ use event_store::read_after;
 use crate::Registration;
 use crate::page::write_rows;
 use crate::parked::park;
+use crate::refusal::is_refused;
 
 /// Most events of a replay: a few seconds in which the live projection waits.
 pub const MAX_REPLAY_EVENTS: u64 = 100_000;
@@ -83,7 +84,16 @@ pub enum ReplayError {
     },
     /// No answer; nothing has changed.
     #[error("the database does not answer; nothing has changed")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+    /// The database answers, and will not do what it was asked.
+    #[error("the database refuses a statement; nothing has changed")]
+    Refused(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for ReplayError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_refused(&error) { Self::Refused(error) } else { Self::Database(error) }
+    }
 }
 
 /// Folds the events from `from` to `to`, without `to` to where the projection stands. Harmless when repeated.
