@@ -84,7 +84,7 @@ impl Capture {
     }
 
     /// Takes what was typed as the next version of the lead whose newest saved text this is. Consents that
-    /// stood there already keep their time and the text that was agreed to. Also brings back a lead that was
+    /// stood there already, and were not ticked anew, keep their time and the text that was agreed to. Also brings back a lead that was
     /// taken back.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ impl Capture {
     }
 }
 
-/// The entry of a form. Consents that were granted before stay as they were.
+/// The entry of a form. Consents that were granted before, and not ticked anew, stay as they were.
 fn entry(
     campaign: &Campaign,
     form_json: &str,
@@ -193,11 +193,13 @@ fn assemble(
     let language = spoken(&form.language).or(campaign.languages.first());
     let mut consents = Vec::new();
     for consent in campaign.consents.iter().filter(|consent| form.consents.contains(&consent.id)) {
-        if let Some(before) = granted.iter().find(|before| before.id == consent.id) {
+        let ticked_at = ticked_at.as_ref().and_then(|it| it.raw(&consent.id)?.text().parse().ok());
+        let before = granted.iter().find(|before| before.id == consent.id);
+        // Ticked anew in this form, it is a consent to what stands there now.
+        if let Some(before) = before.filter(|_| ticked_at.is_none()) {
             consents.push(before.clone());
             continue;
         }
-        let ticked_at = ticked_at.as_ref().and_then(|it| it.raw(&consent.id)?.text().parse().ok());
         let read_in = read_in.as_ref().and_then(|it| spoken(&it.text(&consent.id)?));
         consents.push(ConsentGrant {
             id: consent.id.clone(),
@@ -450,6 +452,12 @@ mod tests {
             .map(|it| (it.id.as_str(), it.language.as_str(), it.granted_at.unix_seconds()))
             .collect();
         assert_eq!(grants, [("terms", "en", 1_779_537_790), ("marketing-phone", "pl", 1_779_537_800)]);
+        // Ticked anew, it is another consent.
+        let anew = form.replace("\"language\"", "\"grantedAt\":{\"terms\":1779537799000},\"language\"");
+        let again =
+            Capture::corrected(&campaign, &first, &anew, other.clone(), later).unwrap().to_text(&other, 7);
+        let terms = judged(&again).entry().consents[0].clone();
+        assert_eq!((terms.language.as_str(), terms.granted_at.unix_seconds()), ("pl", 1_779_537_799));
         let third = Capture::voided(&second, other.clone(), later).unwrap();
         assert_eq!(third.version(), 3);
         let LeadEvent::Voided(entry) = judged(&third.to_text(&other, 8)) else { panic!("not a void") };

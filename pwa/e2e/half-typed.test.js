@@ -153,7 +153,7 @@ const provenConsents = () =>
     return JSON.parse(reading.result.at(-1).entry).consents;
   });
 
-test('the proof of a consent names when it was ticked and in which language, not when and how the lead was saved (CAP-3)', async () => {
+test('the proof of a consent names when it was ticked and in which language, not when and how the lead was saved (CAP-1)', async () => {
   await field(page, 'firstName').fill('Nina');
   await page.getByRole('button', { name: 'English' }).click();
   await page.getByRole('checkbox', { name: 'I accept the event terms' }).check();

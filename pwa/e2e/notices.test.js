@@ -117,7 +117,7 @@ test('in Safari on an iPad the line leads to the home screen; when storage is go
   assert.ok((await install.boundingBox()).height >= 48);
   assert.equal(await install.getAttribute('href'), '#install');
 
-  await page.evaluate(() => localStorage.setItem('leadlog-outbox.installation', JSON.stringify({ deviceId: 'ipad-gone', savedThrough: 41 })));
+  await page.evaluate(() => localStorage.setItem('leadlog-outbox.installations', JSON.stringify([{ deviceId: 'ipad-gone', savedThrough: 41 }])));
   await page.reload();
   const lost = page.getByRole('link', { name: 'Pamięć tej aplikacji została wyczyszczona. Przywróć zgłoszenia.' });
   await lost.waitFor();

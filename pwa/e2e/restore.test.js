@@ -114,7 +114,7 @@ test('leads that were wiped unsent and are in no backup are told, here and to th
   await openDevicePage(page);
   await syncNow(page);
   await page.getByText('przed chwilą', { exact: true }).waitFor();
-  const device = (await page.evaluate(() => JSON.parse(localStorage['leadlog-outbox.installation']))).deviceId;
+  const device = (await page.evaluate(() => JSON.parse(localStorage['leadlog-outbox.installations']))).at(-1).deviceId;
   await backToForm(page);
   await takeNetwork();
   await save(page, { ...PEOPLE.zofia, email: 'zofia.przepadla@example.com' });

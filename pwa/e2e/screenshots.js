@@ -105,8 +105,8 @@ const MOMENTS = {
 
 /** What stands beside the storage of an installation that is gone. */
 async function loseStorage(page) {
-  const gone = JSON.stringify({ deviceId: '3f6b1c52-7f2d-4e43-9b60-5a1c0d9e7f24', savedThrough: 41 });
-  await page.evaluate((note) => localStorage.setItem('leadlog-outbox.installation', note), gone);
+  const gone = JSON.stringify([{ deviceId: '3f6b1c52-7f2d-4e43-9b60-5a1c0d9e7f24', savedThrough: 41 }]);
+  await page.evaluate((note) => localStorage.setItem('leadlog-outbox.installations', note), gone);
   await page.reload();
 }
 

@@ -105,6 +105,13 @@ export interface SyncSummary {
   readonly waiting: number;
 }
 
+/** An installation whose storage is gone. It had saved so many entries, and so many of them are not back. */
+export interface LostInstallation {
+  readonly deviceId: string;
+  readonly savedThrough: number;
+  readonly missing: number;
+}
+
 /** What a person may want to know about this iPad. */
 export interface DeviceState {
   readonly deviceId: string;
@@ -116,8 +123,8 @@ export interface DeviceState {
   /** Bytes; `null` when the browser does not say. */
   readonly usage: number | null;
   readonly quota: number | null;
-  /** An installation that was on this iPad, and whose storage is gone; `missing` of its entries are not back. */
-  readonly lost: { readonly deviceId: string; readonly savedThrough: number; readonly missing: number } | null;
+  /** Installations that were on this iPad, and whose storage is gone, unless the person has put the matter aside. */
+  readonly lost: readonly LostInstallation[];
   /** Milliseconds since 1970; `null` when there was none since the app was opened. */
   readonly lastContactAt: number | null;
   readonly lastBackupAt: number | null;
@@ -186,7 +193,7 @@ export interface Device {
   backups(): Promise<Backup[]>;
   /** Takes the leads of a backup into this outbox. Harmless when repeated. Rejects with `DeviceError`. */
   restore(backup: Pick<Backup, 'deviceId' | 'version'>): Promise<RestoreSummary>;
-  /** The person knows that the storage of an earlier installation is gone, and need not be told again. */
+  /** The person knows that storage of earlier installations is gone, and need not be told again. */
   putLossAside(): void;
   /** The whole outbox as a file. Rejects with `DeviceError`. */
   exportFile(): Promise<File>;

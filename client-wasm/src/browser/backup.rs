@@ -141,7 +141,9 @@ impl Device {
         let records = Records { entries: added, ..Records::default() };
         self.tell_tabs(News { epoch: None, records: records.clone() });
         self.tell(Input::Restored(records));
-        self.settle_loss();
+        self.mark_presence();
+        // What was here already, the engine need not have heard of.
+        self.disk_is_ahead();
         let mut it = Fields::new();
         it.number("restored", restored as u64);
         it.number("known", known as u64);

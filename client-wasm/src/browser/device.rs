@@ -25,7 +25,6 @@ use crate::capture::{Capture, Moment};
 use crate::engine::loss::LostInstallation;
 use crate::engine::record::Records;
 use crate::engine::{Config, Engine, Failure, Input, Output, Target};
-use crate::json::{Fields, writer};
 
 /// Where entries are sent, after a base URL.
 const SYNC_ROUTE: &str = "/api/leads/sync";
@@ -38,7 +37,7 @@ pub struct Device {
     /// Base URLs of the addresses where stores may answer.
     targets: Vec<String>,
     pub(super) campaigns: Campaigns,
-    /// By which entries are numbered on the disk. It changes when the storage is wiped under the page.
+    /// The installation whose engine this is. Another one when the storage was wiped under the page, and was read anew.
     pub(super) device_id: RefCell<DeviceId>,
     pub(super) db: OutboxDb,
     pub(super) engine: RefCell<Engine>,
@@ -55,8 +54,6 @@ pub struct Device {
     /// Who captures.
     pub(super) operator: RefCell<Option<String>>,
     pub(super) presence: Presence,
-    /// An installation whose storage is gone.
-    pub(super) lost: RefCell<Option<LostInstallation>>,
     /// In milliseconds since 1970.
     pub(super) last_contact_at: Cell<Option<i64>>,
     pub(super) last_backup_at: Cell<Option<i64>>,
@@ -96,9 +93,9 @@ impl Device {
         let held = send_lock.try_hold().await;
         let (records, epoch) = db.read_all(held.is_some()).await.map_err(as_js)?;
         let presence = Presence::beside(database);
-        let lost = presence.lost_before(&device_id, &records.entries);
+        let lost = presence.lost(&device_id, &records);
         let last_backup_at = last_backup_at.and_then(|at| at.parse().ok());
-        let engine = new_engine(&device_id, &targets, last_backup_at, lost.clone())?;
+        let engine = new_engine(&device_id, &targets, last_backup_at, lost)?;
         let device = Rc::new_cyclic(|device| Self {
             targets,
             campaigns,
@@ -106,7 +103,6 @@ impl Device {
             reign: Reign::new(epoch, held.is_some()),
             operator: RefCell::new(operator.and_then(|json| operator_of(&json))),
             presence,
-            lost: RefCell::new(lost),
             last_contact_at: Cell::new(None),
             last_backup_at: Cell::new(last_backup_at),
             device_id: RefCell::new(device_id),
@@ -139,7 +135,7 @@ impl Device {
         *device.handed_on.borrow_mut() = held;
         device.tell(Input::Opened(records));
         device.handed_on.take();
-        device.settle_loss();
+        device.mark_presence();
         if let Some(signals) = device.signals.get() {
             signals.hear_tabs(&device);
         }
@@ -156,7 +152,7 @@ impl Device {
             && !entries.is_empty()
         {
             if let Some(newest) = entries.last() {
-                self.presence.mark(newest);
+                self.presence.mark(&newest.device_id, newest.device_seq);
             }
             let records = Records { entries, ..Records::default() };
             self.tell_tabs(News { epoch: None, records: records.clone() });
@@ -192,25 +188,12 @@ impl Device {
         }
     }
 
-    /// What a person may want to know about this device, as JSON.
-    pub async fn state(self: &Rc<Self>) -> String {
-        let storage = web::storage_state().await;
-        let time = |at: Option<i64>| at.map_or_else(|| "null".to_owned(), |at| at.to_string());
-        let mut it = Fields::new();
-        it.text("deviceId", self.device_id.borrow().as_str());
-        it.text("version", env!("CARGO_PKG_VERSION"));
-        let operator = self.operator.borrow().as_deref().map(writer::text);
-        it.raw("operator", operator.as_deref().unwrap_or("null"));
-        it.raw_if("storage", storage);
-        it.raw("lost", self.loss_json().as_deref().unwrap_or("null"));
-        it.raw("lastContactAt", &time(self.last_contact_at.get()));
-        it.raw("lastBackupAt", &time(self.last_backup_at.get()));
-        it.end()
-    }
-
     /// Another tab wrote this.
     pub(crate) fn learn(self: &Rc<Self>, news: News) {
         match self.reign.judge(news.epoch, clock::monotonic_ms()) {
+            Heard::Ours if self.engine.borrow().contradicts(&news.records.entries) => {
+                spawn(Rc::clone(self).start_anew(None));
+            }
             Heard::Ours => self.tell(Input::Learned(news.records)),
             Heard::Newer => spawn(Rc::clone(self).start_anew(None)),
             Heard::Older => {}
@@ -239,6 +222,9 @@ impl Device {
         let device = Rc::clone(self);
         spawn(async move {
             match device.db.read_all(false).await {
+                Ok((Records { entries, .. }, _)) if device.engine.borrow().contradicts(&entries) => {
+                    device.start_anew(None).await;
+                }
                 Ok((Records { entries, unreadable, .. }, _)) => {
                     let entries = device.engine.borrow().unknown(entries);
                     let records = Records { entries, unreadable, ..Records::default() };
@@ -246,6 +232,7 @@ impl Device {
                         device.tell_tabs(News { epoch: None, records: records.clone() });
                     }
                     device.tell(Input::Restored(records));
+                    device.mark_presence();
                 }
                 Err(_) => device.is_disk_ahead.set(true),
             }
@@ -261,6 +248,7 @@ impl Device {
     pub(crate) fn visibility_changed(self: &Rc<Self>) {
         if web::is_visible() {
             self.look_around();
+            self.look_for_word_of_loss();
             self.tell(Input::Visible);
             self.look_for_campaign();
         }
@@ -407,14 +395,27 @@ impl Device {
         Some(heard)
     }
 
-    /// Everything on the disk. Entries are never deleted: where one is missing that this page knows of, the storage was
-    /// wiped under it, and what it knows is put back.
-    async fn read_whole(&self, takes_over: bool) -> Result<(Records, u64), StorageError> {
+    /// Everything on the disk, and the installation there. Entries are never deleted: where one is missing that this page
+    /// knows of, the storage was wiped under it, and what it knows is put back.
+    async fn read_whole(&self, takes_over: bool) -> Result<(Records, u64, DeviceId), StorageError> {
+        let device_id = self.db.device_id().await?;
         let (records, epoch) = self.db.read_all(takes_over).await?;
         let known = self.engine.borrow().entries_beyond(&records.entries);
-        let Some(known) = known else { return Ok((records, epoch)) };
-        self.db.restore(known).await?;
-        self.db.read_all(takes_over).await
+        let Some(known) = known else { return Ok((records, epoch, device_id)) };
+        let entries = self.db.restore(known).await?;
+        // The tab that sends may be another.
+        self.tell_tabs(News { epoch: None, records: Records { entries, ..Records::default() } });
+        let (records, epoch) = self.db.read_all(takes_over).await?;
+        Ok((records, epoch, device_id))
+    }
+
+    /// Notes outside of the database how far this installation has got.
+    pub(super) fn mark_presence(&self) {
+        let (saved_through, device_id) =
+            (self.engine.borrow().saved_through(), self.device_id.borrow().clone());
+        if let Some(saved_through) = saved_through {
+            self.presence.mark(&device_id, saved_through);
+        }
     }
 
     /// Throws the engine away and opens another from the disk: what it knew may be older than what another
@@ -424,12 +425,15 @@ impl Device {
             return;
         }
         let takes_over = held.is_some();
-        let read = self.read_whole(takes_over).await;
-        let (device_id, lost) = (self.device_id.borrow().clone(), self.lost.borrow().clone());
-        let engine = new_engine(&device_id, &self.targets, self.last_backup_at.get(), lost);
-        let kept = match (read, engine) {
-            (Ok((records, epoch)), Ok(engine)) => {
+        let read = self.read_whole(takes_over).await.ok().and_then(|(records, epoch, device_id)| {
+            let lost = self.presence.lost(&device_id, &records);
+            let engine = new_engine(&device_id, &self.targets, self.last_backup_at.get(), lost).ok()?;
+            Some((records, epoch, device_id, engine))
+        });
+        let kept = match read {
+            Some((records, epoch, device_id, engine)) => {
                 *self.engine.borrow_mut() = engine;
+                *self.device_id.borrow_mut() = device_id;
                 let kept = self.reign.read(epoch, takes_over);
                 if takes_over {
                     self.send_lock.tell_role(true);
@@ -447,8 +451,11 @@ impl Device {
                 }
                 kept
             }
-            // The old one goes on; it cannot write, and tries again when it next sends.
-            _ => self.reign.not_read(),
+            // The old one goes on; it cannot write, and tries again with the next tick, and when it next sends.
+            None => {
+                self.is_disk_ahead.set(true);
+                self.reign.not_read()
+            }
         };
         kept.into_iter().for_each(|input| self.tell(input));
     }
@@ -472,7 +479,7 @@ fn new_engine(
     device_id: &DeviceId,
     targets: &[String],
     last_backup_at: Option<i64>,
-    lost: Option<LostInstallation>,
+    lost: Vec<LostInstallation>,
 ) -> Result<Engine, JsValue> {
     let now = clock::moment().unix_ms;
     // A clock that was set back tells nothing about the age.

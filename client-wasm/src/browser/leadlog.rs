@@ -99,7 +99,8 @@ impl Leadlog {
     }
 
     /// What a person may want to know about this device:
-    /// `{"deviceId","version","operator","storage":{"persisted","usage","quota"},"lost","lastContactAt","lastBackupAt"}`.
+    /// `{"deviceId","version","operator","storage":{"persisted","usage","quota"},
+    /// "lost":[{"deviceId","savedThrough","missing"}],"lastContactAt","lastBackupAt"}`.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn state(&self) -> Promise {
         let device = Rc::clone(&self.device);
@@ -135,7 +136,7 @@ impl Leadlog {
         promise(async move { answered(device.restore_backup(&device_id, version).await) })
     }
 
-    /// The person knows of the installation whose storage is gone, and is not asked about it any more.
+    /// The person knows of the installations whose storage is gone, and is not asked about them any more.
     #[wasm_bindgen(js_name = putLossAside)]
     pub fn put_loss_aside(&self) {
         self.device.put_loss_aside();

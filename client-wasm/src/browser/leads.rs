@@ -18,7 +18,7 @@ use crate::engine::listing::LeadRow;
 use crate::engine::record::{EntryRecord, Records};
 use crate::engine::status::EntryStatus;
 use crate::engine::stored;
-use crate::json::{Fields, Object, writer};
+use crate::json::{Fields, Object, Raw, writer};
 
 /// How long a store may take to say whether it knows an e-mail, in milliseconds (CAP-4).
 const EMAIL_TIMEOUT_MS: u32 = 800;
@@ -38,7 +38,7 @@ impl Device {
         self: &Rc<Self>,
         form_json: &str,
     ) -> impl Future<Output = Result<EntryRecord, SaveError>> + use<> {
-        let wish = self.wish(form_json.to_owned(), &|moment| {
+        let wish = self.wish(said(form_json), &|moment| {
             let client_id =
                 clock::new_client_id(moment.unix_ms).map_err(|error| StorageError::from_js(&error))?;
             self.judged(form_json, &|campaign| {
@@ -60,7 +60,7 @@ impl Device {
         client_id: &str,
         form_json: &str,
     ) -> impl Future<Output = Result<EntryRecord, SaveError>> + use<> {
-        let wish = self.wish([client_id, form_json].concat(), &|moment| {
+        let wish = self.wish([client_id, &said(form_json)].concat(), &|moment| {
             let saved = self.newest_text(client_id)?;
             self.judged(form_json, &|campaign| {
                 Capture::corrected(campaign, &saved, form_json, self.device_id.borrow().clone(), moment)
@@ -126,13 +126,10 @@ impl Device {
         let records = Records { entries: vec![record.clone()], ..Records::default() };
         self.tell_tabs(News { epoch: None, records });
         self.look_around();
-        if *self.device_id.borrow() == record.device_id {
-            self.tell(Input::Saved(record.clone()));
-            self.presence.mark(&record);
-        } else {
-            // The storage was wiped under this page, and another installation has begun there. Its note is made with the
-            // next Save, when this page has put back what it knows.
-            *self.device_id.borrow_mut() = record.device_id.clone();
+        self.presence.mark(&record.device_id, record.device_seq);
+        self.tell(Input::Saved(record.clone()));
+        if *self.device_id.borrow() != record.device_id {
+            // The storage was wiped under this page, and another installation has begun there.
             spawn(Rc::clone(&self).start_anew(None));
         }
         if !self.has_asked_to_persist.replace(true) {
@@ -181,6 +178,14 @@ struct Wish {
     capture: Capture,
     /// In milliseconds since 1970.
     saved_at: i64,
+}
+
+/// What a person said in a form. When it was ticked, and in which language, is beside that: who ticks again after the disk
+/// has failed wishes the same.
+fn said(form_json: &str) -> String {
+    let Some(form) = Object::read(form_json) else { return form_json.to_owned() };
+    let fields = ["firstName", "lastName", "email", "phone", "consents", "campaignVersion"];
+    fields.map(|name| form.raw(name).map_or("", Raw::text)).join(",")
 }
 
 /// The lead is not there to be changed.

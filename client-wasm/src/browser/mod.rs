@@ -1,8 +1,8 @@
 //! The shell around the engine in a browser: it does the wishes and tells the facts.
 //!
 //! [`leadlog`] the class that the app sees; [`device`] the loop between engine and browser; [`leads`] saving,
-//! fixing and taking back; [`operator`] who captures; [`campaigns`] the documents that are held; [`backup`] the outbox as one document, out
-//! and in; [`presence`] whether there was another installation here; [`reign`] which tab may write and send; [`outbox_db`] what is written to IndexedDB and when a Save is done;
+//! fixing and taking back; [`operator`] who captures; [`facts`] what a person may want to know; [`campaigns`] the documents that are held; [`backup`] the outbox as one document, out
+//! and in; [`presence`] which installations have been here; [`reign`] which tab may write and send; [`outbox_db`] what is written to IndexedDB and when a Save is done;
 //! [`installation`] who numbers entries, and how far it has got; [`idb`]
 //! IndexedDB itself; [`request`] one request with a hard time-out; [`lock`] one sending tab; [`signals`] what
 //! the browser says about network, visibility and other tabs; [`clock`] time and randomness; [`task`] work that goes on by itself; [`web`] what is said
@@ -15,6 +15,7 @@ mod backup;
 mod campaigns;
 mod clock;
 mod device;
+mod facts;
 mod idb;
 mod installation;
 mod leadlog;

@@ -90,11 +90,19 @@ impl OutboxDb {
     /// When the browser gives no storage.
     pub async fn open(name: &str) -> Result<(Self, DeviceId), StorageError> {
         let db = Self { connection: Connection::new(name, SCHEMA), next: RefCell::default() };
-        let device_id = match db.known_or_new().await {
-            Err(StorageError::Closed(_)) => db.known_or_new().await?,
-            device_id => device_id?,
-        };
+        let device_id = db.device_id().await?;
         Ok((db, device_id))
+    }
+
+    /// The installation, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When the disk cannot be read, or not be written where it must.
+    pub async fn device_id(&self) -> Result<DeviceId, StorageError> {
+        match self.known_or_new().await {
+            Err(StorageError::Closed(_)) => self.known_or_new().await,
+            device_id => device_id,
+        }
     }
 
     /// Writes nothing where nothing is to be written: a full disk must not keep the app from starting.

@@ -1,123 +1,142 @@
-//! Whether there was another installation here before this one.
+//! Which installations have been on this device.
 //!
-//! **An unexpectedly empty database.** Beside the database, in the page's local storage, stands which installation last
-//! saved a lead here and under which number. When the app opens and finds another installation there than its own, and
-//! no entry of that one, the database was wiped: the person is offered the restore, and the stores are told how much
-//! there was ([`crate::engine::loss`]), whatever the person decides, until all of it is back. Of two in a row, the later
-//! is told. Where everything was wiped, nothing can be known; a form without leads offers the restore then. A page that
-//! is open while the database is wiped puts back what it knows (`Device::read_whole`).
+//! **An unexpectedly empty database.** Beside the database, in the page's local storage, stands each installation that has
+//! saved here, with its highest number. It is never taken away: entries are never deleted, so as long as fewer of them are
+//! in the outbox than there were, storage was wiped. Then the person is offered the restore, and the stores are told how
+//! much there was ([`crate::engine::loss`]). Where local storage was wiped too, nothing can be known; a form without
+//! leads offers the restore then. A page that is open while the database is wiped puts back what it knows
+//! (`Device::read_whole`).
 
 use std::rc::Rc;
 
-use domain::DeviceId;
+use domain::{DeviceId, Timestamp};
 
 use super::clock;
 use super::device::Device;
 use super::web;
 use crate::engine::Input;
 use crate::engine::loss::LostInstallation;
-use crate::engine::record::EntryRecord;
-use crate::json::{Fields, Object};
+use crate::engine::record::{EntryRecord, Records};
+use crate::json::{self, Fields, Object, writer};
 
-/// What stands beside a database.
+/// The note beside a database.
 pub(super) struct Presence {
-    /// Names the installation that last saved a lead here. The app's reduced mode reads it too.
-    installation: String,
-    /// Names an installation that is gone.
-    lost: String,
+    name: String,
+}
+
+/// An installation in it.
+struct Noted {
+    device_id: DeviceId,
+    /// The highest number that it has saved.
+    saved_through: u64,
+    /// When it was found that some of its entries are gone.
+    missed_at: Option<Timestamp>,
+    /// A person knows that.
+    is_put_aside: bool,
 }
 
 impl Presence {
     pub(super) fn beside(database: &str) -> Self {
-        Self { installation: [database, ".installation"].concat(), lost: [database, ".lost"].concat() }
+        // The app's reduced mode reads it too.
+        Self { name: [database, ".installations"].concat() }
     }
 
-    /// What was here before this installation, if its storage is gone, and none of its entries is among these.
-    pub(super) fn lost_before(
-        &self,
-        device_id: &DeviceId,
-        entries: &[EntryRecord],
-    ) -> Option<LostInstallation> {
-        if let Some(present) = web::recall(&self.installation).and_then(|note| read(&note))
-            && present.device_id != *device_id
-            && !entries.iter().any(|entry| entry.device_id == present.device_id)
-        {
-            self.remember(&present);
-            web::remember(&self.installation, None);
-            return Some(present);
-        }
-        web::recall(&self.lost).and_then(|note| read(&note))
+    /// Notes that this installation has saved this number.
+    pub(super) fn mark(&self, device_id: &DeviceId, seq: u64) {
+        let mut all = self.read();
+        let at = all.iter().position(|noted| noted.device_id == *device_id).unwrap_or(all.len());
+        let mut noted = if at < all.len() {
+            all.remove(at)
+        } else {
+            Noted { device_id: device_id.clone(), saved_through: 0, missed_at: None, is_put_aside: false }
+        };
+        // Another tab may have noted a higher one.
+        noted.saved_through = noted.saved_through.max(seq);
+        // The one that saves is the last.
+        all.push(noted);
+        self.write(&all);
     }
 
-    /// Notes that there is something in the database.
-    pub(super) fn mark(&self, record: &EntryRecord) {
-        let mut it = Fields::new();
-        it.text("deviceId", record.device_id.as_str());
-        it.number("savedThrough", record.device_seq);
-        web::remember(&self.installation, Some(&it.end()));
-    }
-
-    fn remember(&self, lost: &LostInstallation) {
-        web::remember(&self.lost, Some(&write(lost)));
-    }
-
-    fn forget(&self) {
-        web::remember(&self.lost, None);
-    }
-}
-
-fn read(note: &str) -> Option<LostInstallation> {
-    let it = Object::read(note)?;
-    let missed_at = match it.parsed("missedAt") {
-        Some(missed_at) => missed_at,
-        None => {
+    /// The installations of which some entries are not among these. This one is not lost, whatever is missing.
+    pub(super) fn lost(&self, device_id: &DeviceId, records: &Records) -> Vec<LostInstallation> {
+        let mut lost = Vec::new();
+        let mut all = self.read();
+        for noted in all.iter_mut().filter(|noted| noted.device_id != *device_id) {
+            let is_its =
+                |it: &&EntryRecord| it.device_id == noted.device_id && it.device_seq <= noted.saved_through;
+            // What only a later version of the app can read may be its.
+            let here = records.entries.iter().filter(is_its).count() + records.unreadable;
+            if here as u64 >= noted.saved_through {
+                // Should it be lost once more, that is another matter.
+                (noted.missed_at, noted.is_put_aside) = (None, false);
+                continue;
+            }
             let now = clock::moment();
-            now.timestamp(now.unix_ms).ok()?
+            let Some(missed_at) = noted.missed_at.or_else(|| now.timestamp(now.unix_ms).ok()) else {
+                continue;
+            };
+            noted.missed_at = Some(missed_at);
+            lost.push(LostInstallation {
+                device_id: noted.device_id.clone(),
+                saved_through: noted.saved_through,
+                missed_at,
+                is_put_aside: noted.is_put_aside,
+            });
         }
-    };
-    Some(LostInstallation {
-        device_id: it.parsed("deviceId")?,
-        saved_through: it.number("savedThrough")?,
-        missed_at,
-        is_put_aside: it.is_true("isPutAside"),
-    })
-}
+        if !all.is_empty() {
+            self.write(&all);
+        }
+        lost
+    }
 
-fn write(lost: &LostInstallation) -> String {
-    let mut it = Fields::new();
-    it.text("deviceId", lost.device_id.as_str());
-    it.number("savedThrough", lost.saved_through);
-    it.text("missedAt", &lost.missed_at.to_string());
-    it.raw("isPutAside", if lost.is_put_aside { "true" } else { "false" });
-    it.end()
+    fn put_aside(&self) {
+        let mut all = self.read();
+        all.iter_mut().for_each(|noted| noted.is_put_aside = noted.missed_at.is_some());
+        self.write(&all);
+    }
+
+    fn is_put_aside(&self) -> bool {
+        self.read().iter().all(|noted| noted.is_put_aside || noted.missed_at.is_none())
+    }
+
+    fn read(&self) -> Vec<Noted> {
+        let note = web::recall(&self.name).unwrap_or_default();
+        let noted = |it: json::Raw<'_>| {
+            let it = Object::read(it.text())?;
+            Some(Noted {
+                device_id: it.parsed("deviceId")?,
+                saved_through: it.number("savedThrough")?,
+                missed_at: it.parsed("missedAt"),
+                is_put_aside: it.is_true("isPutAside"),
+            })
+        };
+        json::items(&note).unwrap_or_default().into_iter().filter_map(noted).collect()
+    }
+
+    fn write(&self, all: &[Noted]) {
+        let noted = |noted: &Noted| {
+            let mut it = Fields::new();
+            it.text("deviceId", noted.device_id.as_str());
+            it.number("savedThrough", noted.saved_through);
+            it.raw_if("missedAt", noted.missed_at.map(|at| writer::text(&at.to_string())));
+            it.raw_if("isPutAside", noted.is_put_aside.then(|| "true".to_owned()));
+            it.end()
+        };
+        web::remember(&self.name, &writer::array(&all.iter().map(noted).collect::<Vec<_>>()));
+    }
 }
 
 impl Device {
     /// A person knows of what is gone, and is not asked about it any more.
     pub fn put_loss_aside(self: &Rc<Self>) {
-        if let Some(lost) = self.lost.borrow_mut().as_mut() {
-            lost.is_put_aside = true;
-            self.presence.remember(lost);
-        }
+        self.presence.put_aside();
         self.tell(Input::LossPutAside);
     }
 
-    /// Forgets what was lost when all of it is here again.
-    pub(super) fn settle_loss(&self) {
-        if self.engine.borrow().missing() == 0 && self.lost.take().is_some() {
-            self.presence.forget();
+    /// A person may have said so in another tab.
+    pub(super) fn look_for_word_of_loss(self: &Rc<Self>) {
+        if self.presence.is_put_aside() {
+            self.tell(Input::LossPutAside);
         }
-    }
-
-    /// What is gone and not put aside, as JSON.
-    pub(super) fn loss_json(&self) -> Option<String> {
-        let lost = self.lost.borrow();
-        let missing = self.engine.borrow().missing();
-        let lost = lost.as_ref().filter(|lost| missing > 0 && !lost.is_put_aside)?;
-        let mut it = Fields::new();
-        it.text("deviceId", lost.device_id.as_str());
-        it.number("savedThrough", lost.saved_through);
-        it.number("missing", missing);
-        Some(it.end())
     }
 }

@@ -136,10 +136,9 @@ export function recall(name) {
 
 export function remember(name, text) {
   try {
-    if (text === undefined) localStorage.removeItem(name);
-    else localStorage.setItem(name, text);
+    localStorage.setItem(name, text);
   } catch {
-    // A courtesy: the outbox does not depend on it.
+    // What it held before stays; the outbox does not depend on it.
   }
 }
 

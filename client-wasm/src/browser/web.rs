@@ -42,7 +42,7 @@ extern "C" {
     #[wasm_bindgen(js_name = askToPersist)]
     pub(crate) fn ask_to_persist();
     pub(crate) fn recall(name: &str) -> Option<String>;
-    pub(crate) fn remember(name: &str, text: Option<&str>);
+    pub(crate) fn remember(name: &str, text: &str);
     #[wasm_bindgen(js_name = watchSender)]
     pub(crate) fn watch_sender(name: &str, gone: &Function) -> Function;
 }

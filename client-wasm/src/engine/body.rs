@@ -14,8 +14,8 @@ pub(super) struct Head<'a> {
     pub(super) saved_through: Option<u64>,
     pub(super) last_receipt: Option<Receipt>,
     pub(super) cursors: Cursors,
-    /// About an installation that was here before.
-    pub(super) report: Option<DeviceReport>,
+    /// About installations that were here before.
+    pub(super) reports: Vec<DeviceReport>,
 }
 
 /// A request with these entries, each of which must be one JSON value.
@@ -26,9 +26,7 @@ pub(super) fn write<'a>(head: &Head<'_>, entries: impl Iterator<Item = &'a str>)
     it.raw_if("lastReceipt", head.last_receipt.as_ref().map(stored::write_receipt));
     it.number("erasuresAfter", head.cursors.erasures);
     it.number("cloudVerdictsAfter", head.cursors.cloud_verdicts);
-    if let Some(report) = &head.report {
-        it.list("reports", std::slice::from_ref(report), stored::write_report);
-    }
+    it.list("reports", &head.reports, stored::write_report);
     let mut array = String::from("[");
     for entry in entries {
         if array.len() > 1 {
@@ -67,7 +65,7 @@ mod tests {
                 saved_through: (!entries.is_empty()).then_some(3),
                 last_receipt: (!entries.is_empty()).then_some(receipt),
                 cursors: Cursors { erasures: 8, cloud_verdicts: 9 },
-                report: (!entries.is_empty()).then(|| report.clone()),
+                reports: (!entries.is_empty()).then(|| report.clone()).into_iter().collect(),
             };
             let body = write(&head, entries.iter().copied());
             let read: SyncRequest<'_> = serde_json::from_str(&body).unwrap();
@@ -76,11 +74,7 @@ mod tests {
                 (Some(&sender), head.saved_through),
                 "{body}"
             );
-            assert_eq!(
-                (read.last_receipt, read.reports.first()),
-                (head.last_receipt, head.report.as_ref()),
-                "{body}"
-            );
+            assert_eq!((read.last_receipt, &read.reports), (head.last_receipt, &head.reports), "{body}");
             assert_eq!((read.erasures_after, read.cloud_verdicts_after), (Some(8), Some(9)), "{body}");
             let texts: Vec<_> = read.entries.iter().map(|entry| entry.get()).collect();
             assert_eq!(texts, entries.iter().map(|entry| entry.trim()).collect::<Vec<_>>(), "{body}");

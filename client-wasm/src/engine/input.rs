@@ -21,8 +21,8 @@ pub struct Config {
     /// How long ago a store took the last backup of this database, in milliseconds; `None` when it is not known that one
     /// did.
     pub last_backup_age_ms: Option<u64>,
-    /// An installation whose storage is gone.
-    pub lost: Option<LostInstallation>,
+    /// Installations whose storage is gone.
+    pub lost: Vec<LostInstallation>,
 }
 
 /// One of the addresses of [`Config::targets`], counted from 0. Which store answers there, and which tier it
@@ -88,7 +88,7 @@ pub enum Input {
         /// Where.
         target: Target,
     },
-    /// A person has been told of the lost installation, and has put the matter aside.
+    /// A person has been told of the lost installations, and has put the matter aside.
     LossPutAside,
     /// This campaign is over: what the cloud has of it is removed from this device.
     CampaignClosed(CampaignId),

@@ -1,14 +1,14 @@
-//! An installation that was on this device before, and whose storage is gone (SYN-9).
+//! Installations that were on this device before, and whose storage is gone (SYN-9).
 //!
-//! It can say nothing any more, so its successor speaks for it: every request reports how far it had got, and the cloud
-//! names the numbers that it lacks (invariant 9). Until its entries are back, or a person has put the matter aside, the
-//! dot is red.
+//! They can say nothing any more, so their successor speaks for them: every request reports how far each had got, and the
+//! cloud names the numbers that it lacks (invariant 9). Until their entries are back, or a person has put the matter
+//! aside, the dot is red.
 
 use domain::{DeviceId, DeviceReport, Timestamp};
 
 use super::record::EntryRecord;
 
-/// What is known of it.
+/// What is known of one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostInstallation {
     /// Its name.
@@ -21,44 +21,53 @@ pub struct LostInstallation {
     pub is_put_aside: bool,
 }
 
-/// A lost installation, and what has come back of it.
-pub(super) struct Loss {
+/// All of them, and what has come back.
+#[derive(Default)]
+pub(super) struct Losses(Vec<Loss>);
+
+struct Loss {
     lost: LostInstallation,
     restored: u64,
 }
 
 impl Loss {
-    pub(super) const fn new(lost: LostInstallation) -> Self {
-        Self { lost, restored: 0 }
+    const fn missing(&self) -> u64 {
+        self.lost.saved_through.saturating_sub(self.restored)
+    }
+}
+
+impl Losses {
+    pub(super) fn new(lost: Vec<LostInstallation>) -> Self {
+        Self(lost.into_iter().map(|lost| Loss { lost, restored: 0 }).collect())
     }
 
-    /// This entry is here.
-    pub(super) fn holds(&mut self, record: &EntryRecord) {
-        if record.device_id == self.lost.device_id && record.device_seq <= self.lost.saved_through {
-            self.restored += 1;
+    /// This entry has come in.
+    pub(super) fn entered(&mut self, record: &EntryRecord) {
+        for Loss { lost, restored } in &mut self.0 {
+            if record.device_id == lost.device_id && record.device_seq <= lost.saved_through {
+                *restored += 1;
+            }
         }
     }
 
-    /// How many of its entries are not here.
-    pub(super) const fn missing(&self) -> u64 {
-        self.lost.saved_through.saturating_sub(self.restored)
+    /// Those that a person is to be told of, each with the number of entries that are missing.
+    pub(super) fn to_be_told(&self) -> impl Iterator<Item = (&LostInstallation, u64)> {
+        let losses = self.0.iter().filter(|loss| !loss.lost.is_put_aside && loss.missing() > 0);
+        losses.map(|loss| (&loss.lost, loss.missing()))
     }
 
-    /// How many of them a person is to be told of.
-    pub(super) const fn untold(&self) -> u64 {
-        if self.lost.is_put_aside { 0 } else { self.missing() }
+    /// A person knows of all of it.
+    pub(super) fn put_aside(&mut self) {
+        self.0.iter_mut().for_each(|loss| loss.lost.is_put_aside = true);
     }
 
-    pub(super) const fn put_aside(&mut self) {
-        self.lost.is_put_aside = true;
-    }
-
-    /// What a store must know, while something is missing.
-    pub(super) fn report(&self) -> Option<DeviceReport> {
-        (self.missing() > 0).then(|| DeviceReport {
-            device_id: self.lost.device_id.clone(),
-            saved_through: self.lost.saved_through,
-            heard_at: self.lost.missed_at,
-        })
+    /// What a store must know of those of which something is missing.
+    pub(super) fn reports(&self) -> Vec<DeviceReport> {
+        let report = |Loss { lost, .. }: &Loss| DeviceReport {
+            device_id: lost.device_id.clone(),
+            saved_through: lost.saved_through,
+            heard_at: lost.missed_at,
+        };
+        self.0.iter().filter(|loss| loss.missing() > 0).map(report).collect()
     }
 }

@@ -118,7 +118,7 @@ use backoff::{Backoff, Jitter};
 use backup::BackupSchedule;
 use batch::BatchLimit;
 use flight::{Flight, Run};
-use loss::Loss;
+use loss::LostInstallation;
 use outbox::Outbox;
 use reading::Reading;
 use record::{EntryRecord, Records};
@@ -245,7 +245,7 @@ impl Engine {
                     line.contact.probe_missed();
                 }
             }
-            Input::LossPutAside => self.outbox.put_loss_aside(),
+            Input::LossPutAside => self.outbox.losses.put_aside(),
             Input::CampaignClosed(campaign) => self.outbox.close_campaign(campaign),
             Input::SessionStarted(session) => self.session.start(self.now_ms, session),
             Input::BackupDone { request_id } => self.backup.done(self.now_ms, request_id),
@@ -285,6 +285,12 @@ impl Engine {
         entries
     }
 
+    /// Whether one of these entries stands where another one is known: the storage is not the one that this was read from.
+    pub fn contradicts(&self, entries: &[EntryRecord]) -> bool {
+        let label = |it: &EntryRecord| (it.client_id, it.version);
+        entries.iter().any(|it| self.outbox.record(it.key).is_some_and(|known| label(known) != label(it)))
+    }
+
     /// All entries, if any of them is missing among these.
     pub fn entries_beyond(&self, others: &[EntryRecord]) -> Option<Vec<EntryRecord>> {
         let mine = &self.outbox.items;
@@ -298,9 +304,10 @@ impl Engine {
         self.outbox.saved_through()
     }
 
-    /// How many entries of a lost installation are not here.
-    pub fn missing(&self) -> u64 {
-        self.outbox.loss().map_or(0, Loss::missing)
+    /// Installations whose storage is gone, each with the number of entries that are missing, unless a person has put the
+    /// matter aside.
+    pub fn losses(&self) -> impl Iterator<Item = (&LostInstallation, u64)> {
+        self.outbox.losses.to_be_told()
     }
 
     fn opened(&mut self, records: Records) {

@@ -17,7 +17,7 @@ use super::Target;
 use super::backoff::Jitter;
 use super::custody::{Place, place};
 use super::lead_index::{LeadIndex, Version};
-use super::loss::{Loss, LostInstallation};
+use super::loss::{Losses, LostInstallation};
 use super::owed::{Hold, Lane};
 use super::record::{Answer, EntryRecord, Mark, RECORD_VERSION, Removed, Stores};
 use super::status::EntryStatus;
@@ -41,7 +41,8 @@ pub struct Outbox {
     pub(super) changes: Changes,
     tally: Tally,
     saved_through: Option<u64>,
-    loss: Option<Loss>,
+    /// What was on this device before.
+    pub(super) losses: Losses,
     day_start_ms: i64,
 }
 
@@ -77,7 +78,7 @@ impl Item {
 
 impl Outbox {
     /// An empty outbox of this installation.
-    pub fn new(device_id: DeviceId, targets: Target, lost: Option<LostInstallation>) -> Self {
+    pub fn new(device_id: DeviceId, targets: Target, lost: Vec<LostInstallation>) -> Self {
         Self {
             device_id,
             items: Vec::new(),
@@ -88,7 +89,7 @@ impl Outbox {
             changes: Changes::default(),
             tally: Tally::default(),
             saved_through: None,
-            loss: lost.map(Loss::new),
+            losses: Losses::new(lost),
             day_start_ms: i64::MAX,
         }
     }
@@ -123,9 +124,7 @@ impl Outbox {
                 if record.device_id == self.device_id {
                     self.saved_through = self.saved_through.max(Some(record.device_seq));
                 }
-                if let Some(loss) = &mut self.loss {
-                    loss.holds(&record);
-                }
+                self.losses.entered(&record);
                 self.count(client_id, Tally::subtract);
                 let item = Item {
                     record,
@@ -192,17 +191,6 @@ impl Outbox {
     /// The highest `deviceSeq` that this installation has saved.
     pub const fn saved_through(&self) -> Option<u64> {
         self.saved_through
-    }
-
-    /// A lost installation.
-    pub(super) const fn loss(&self) -> Option<&Loss> {
-        self.loss.as_ref()
-    }
-
-    pub(super) const fn put_loss_aside(&mut self) {
-        if let Some(loss) = &mut self.loss {
-            loss.put_aside();
-        }
     }
 
     /// The lead and version of an entry.

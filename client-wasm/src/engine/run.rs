@@ -8,7 +8,6 @@
 
 use super::body::{self, Head};
 use super::flight::{FLIGHT_LEASE_MS, Flight, REQUEST_TIMEOUT_MS, Run};
-use super::loss::Loss;
 use super::status::Summary;
 use super::tier::PROBE_TIMEOUT_MS;
 use super::{Engine, Failure, Output, Target};
@@ -115,7 +114,7 @@ impl Engine {
             saved_through: self.outbox.saved_through(),
             last_receipt: shown,
             cursors,
-            report: self.outbox.loss().and_then(Loss::report),
+            reports: self.outbox.losses.reports(),
         };
         let body = body::write(&head, self.outbox.texts(&keys));
         let request_id = self.next_request_id();

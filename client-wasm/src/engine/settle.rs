@@ -1,6 +1,5 @@
 //! What is done after every fact: write what is new, ask who is there, tell people, ask for the next waking.
 
-use super::loss::Loss;
 use super::output::Output;
 use super::status::{Light, Places, Reach, Status};
 use super::{Engine, MAX_SLEEP_MS, tier};
@@ -75,7 +74,7 @@ impl Engine {
         let answered = |wanted: bool| self.lines.iter().any(|line| line.has_answered == Some(wanted));
         let reachable = if answered(true) { Some(true) } else { answered(false).then_some(false) };
         let best = tier::best(self.lines.iter().map(|line| &line.contact));
-        let missing = self.outbox.loss().map_or(0, Loss::untold);
+        let missing = self.outbox.losses.to_be_told().map(|(_, missing)| missing).sum();
         let (tally, oldest_saved_at) = self.outbox.tally();
         let (waiting, failed) = (tally.waiting + self.unreadable, tally.failed);
         Status {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use leadlog_client::browser::{Device, OutboxDb};
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -41,7 +41,7 @@ async fn what_a_page_knows_is_put_back_when_its_storage_was_wiped_under_it() {
     for (name, saves) in [("wiped-then-saved", true), ("wiped-then-synced", false)] {
         let device = open_at(NOWHERE, name).await.unwrap();
         device.save(FORM).await.unwrap();
-        let wiped = device.save(FORM).await.unwrap().device_id;
+        device.save(FORM).await.unwrap();
         delete(name).await;
         // Not looked at before this page has made the database again.
         let expected = if saves {
@@ -57,43 +57,89 @@ async fn what_a_page_knows_is_put_back_when_its_storage_was_wiped_under_it() {
         let device = open_at(NOWHERE, name).await.unwrap();
         assert_eq!(last_status(&device)["waiting"], expected, "{name}");
         let state: Value = serde_json::from_str(&device.state().await).unwrap();
-        assert_ne!(state["lost"]["deviceId"], wiped.as_str(), "{name}: nothing of it is lost");
+        assert_eq!(state["lost"], json!([]), "{name}: nothing of it is lost");
         device.save(FORM).await.unwrap();
         assert_eq!(records(name).await.len(), expected + 1, "{name}");
     }
 }
 
+/// Whether the dot is red, and how many entries are missing by the status and by the list of lost installations.
+async fn told(device: &Rc<Device>) -> (bool, u64, Vec<u64>) {
+    let state: Value = serde_json::from_str(&device.state().await).unwrap();
+    let status = last_status(device);
+    let lost = state["lost"].as_array().unwrap().iter().map(|it| it["missing"].as_u64().unwrap()).collect();
+    (status["state"] == "red", status["missing"].as_u64().unwrap(), lost)
+}
+
+/// Storage is wiped while no page is open, and the app is opened again.
+async fn wiped_and_opened(name: &str, device: Rc<Device>) -> Rc<Device> {
+    drop(device);
+    delete(name).await;
+    open_at(NOWHERE, name).await.unwrap()
+}
+
 /// Invariant 9, SYN-9: what was wiped while no page was open is told until it is back, or a person has put it aside.
 #[wasm_bindgen_test]
 async fn what_was_wiped_while_no_page_was_open_is_told_until_it_is_back() {
-    let told = async |device: &Rc<Device>| {
-        let state: Value = serde_json::from_str(&device.state().await).unwrap();
-        let status = last_status(device);
-        (status["state"] == "red", status["missing"].as_u64().unwrap(), state["lost"]["missing"].as_u64())
-    };
     let name = "wiped-closed";
     let device = open_at(NOWHERE, name).await.unwrap();
     device.save(FORM).await.unwrap();
     let backup = device.snapshot().await.unwrap();
     device.save(FORM).await.unwrap();
     let file = device.snapshot().await.unwrap();
-    drop(device);
-    delete(name).await;
 
-    let device = open_at(NOWHERE, name).await.unwrap();
-    assert_eq!(told(&device).await, (true, 2, Some(2)));
+    let device = wiped_and_opened(name, device).await;
+    assert_eq!(told(&device).await, (true, 2, vec![2]));
     let summary = device.restore(&backup).await.unwrap();
     assert_eq!(summary, r#"{"restored":1,"known":0,"unreadable":0}"#);
-    assert_eq!(told(&device).await, (true, 1, Some(1)), "the backup lacks one");
+    assert_eq!(told(&device).await, (true, 1, vec![1]), "the backup lacks one");
     device.put_loss_aside();
-    assert_eq!(told(&device).await, (false, 0, None));
+    assert_eq!(told(&device).await, (false, 0, vec![]));
     drop(device);
     let device = open_at(NOWHERE, name).await.unwrap();
-    assert_eq!(told(&device).await, (false, 0, None), "and it stays so");
+    assert_eq!(told(&device).await, (false, 0, vec![]), "and it stays so");
     let summary = device.restore(&file).await.unwrap();
     assert_eq!(summary, r#"{"restored":1,"known":1,"unreadable":0}"#);
     drop(device);
-    assert_eq!(told(&open_at(NOWHERE, name).await.unwrap()).await, (false, 0, None));
+    let device = open_at(NOWHERE, name).await.unwrap();
+    assert_eq!(told(&device).await, (false, 0, vec![]), "all of it is here");
+    let device = wiped_and_opened(name, device).await;
+    assert_eq!(told(&device).await, (true, 2, vec![2]), "and is gone once more");
+}
+
+/// Each installation is remembered: one that was wiped before it had saved anything, or before all was back, hides none.
+#[wasm_bindgen_test]
+async fn storage_that_is_wiped_again_and_again_is_missed_as_a_whole() {
+    let name = "wiped-twice";
+    let device = open_at(NOWHERE, name).await.unwrap();
+    device.save(FORM).await.unwrap();
+    let backup = device.snapshot().await.unwrap();
+    device.save(FORM).await.unwrap();
+    let device = wiped_and_opened(name, device).await;
+    let device = wiped_and_opened(name, device).await;
+    assert_eq!(told(&device).await, (true, 2, vec![2]));
+    device.restore(&backup).await.unwrap();
+    device.save(FORM).await.unwrap();
+    drop(device);
+    let device = open_at(NOWHERE, name).await.unwrap();
+    assert_eq!(told(&device).await, (true, 1, vec![1]), "those that are back do not hide the other");
+    let device = wiped_and_opened(name, device).await;
+    assert_eq!(told(&device).await, (true, 3, vec![2, 1]));
+}
+
+/// Invariants 1 and 9: what one tab puts back, the tab that sends takes along, and no longer misses.
+#[wasm_bindgen_test]
+async fn what_one_tab_puts_back_another_one_knows() {
+    let name = "wiped-under-one-of-two";
+    let first = open_at(NOWHERE, name).await.unwrap();
+    first.save(FORM).await.unwrap();
+    first.save(FORM).await.unwrap();
+    delete(name).await;
+    let second = open_at(NOWHERE, name).await.unwrap();
+    assert_eq!(told(&second).await, (true, 2, vec![2]));
+    JsFuture::from(first.sync()).await.unwrap();
+    until(&second, &Rc::default(), |status| status["waiting"] == 2).await;
+    assert_eq!(told(&second).await, (false, 0, vec![]));
 }
 
 /// Deletes a database: fires `versionchange` and waits until every connection is closed.

@@ -73,8 +73,8 @@ pub(crate) struct Device {
     pub(crate) wake_at_ms: Option<u64>,
     pub(crate) shown: Option<Status>,
     pub(crate) done: Vec<Summary>,
-    /// What was on this iPad before, if it was wiped.
-    pub(crate) lost: Option<LostInstallation>,
+    /// What was on this iPad before it was wiped.
+    pub(crate) lost: Vec<LostInstallation>,
     starts: u64,
 }
 
@@ -92,7 +92,7 @@ impl Device {
                 targets,
                 makes_backups: false,
                 last_backup_age_ms: None,
-                lost: None,
+                lost: Vec::new(),
             }),
             targets,
             now_ms: 0,
@@ -109,7 +109,7 @@ impl Device {
             wake_at_ms: None,
             shown: None,
             done: Vec::new(),
-            lost: None,
+            lost: Vec::new(),
             starts: 0,
         }
     }

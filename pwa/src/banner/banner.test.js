@@ -16,13 +16,13 @@ const CALM = {
   persisted: true,
   usage: 0,
   quota: GIB,
-  lost: null,
+  lost: [],
   canInstall: false,
 };
 /** By importance: each stays hidden as long as one above it holds. */
 const TROUBLES = [
   ['reduced.banner', { mode: 'reduced' }],
-  ['banner.lost', { lost: { deviceId: 'ipad-1', savedThrough: 41 } }],
+  ['banner.lost', { lost: [{ deviceId: 'ipad-1', savedThrough: 41, missing: 41 }] }],
   ['banner.full', { usage: GIB - MIN_FREE_BYTES + 1 }],
   ['banner.reconnect', { session: 'reconnect' }],
   ['banner.solo', { reach: 'solo' }],

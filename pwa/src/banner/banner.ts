@@ -25,7 +25,7 @@ export const MIN_FREE_BYTES = 64 * 1024 * 1024;
  */
 const BANNERS: readonly (Banner & { readonly holds: (it: Situation) => boolean })[] = [
   { words: 'reduced.banner', holds: ({ mode }) => mode === 'reduced' },
-  { words: 'banner.lost', href: '#restore', holds: ({ lost }) => lost !== null },
+  { words: 'banner.lost', href: '#restore', holds: ({ lost }) => lost.length > 0 },
   { words: 'banner.full', holds: ({ usage, quota }) => usage !== null && quota !== null && quota - usage < MIN_FREE_BYTES },
   { words: 'banner.reconnect', holds: ({ session }) => session === 'reconnect' },
   { words: 'banner.solo', holds: ({ reach }) => reach === 'solo' },

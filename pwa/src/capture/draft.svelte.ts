@@ -44,6 +44,8 @@ export class Draft {
   campaign = $state.raw<Campaign>() as Campaign;
   /** The saved lead that is in the form to be fixed. */
   fixing = $state.raw<SavedLead | null>(null);
+  /** The fix began in the list of leads, and whoever ends it wants to be there again. */
+  isFromList = false;
   last = $state.raw<LastLead | null>(null);
   /** What the person has cleared, as long as it is one tap away. */
   cleared = $state.raw<Typed | null>(null);
@@ -60,8 +62,6 @@ export class Draft {
   #verdict: readonly FieldError[] = [];
   /** What was half-typed when the fix began. */
   #aside: Typed | undefined;
-  /** Where it began. */
-  #cameFrom = '';
   #newestCampaign: Campaign;
   #isChangingLast = false;
   #labelTimer: ReturnType<typeof setTimeout> | undefined;
@@ -113,8 +113,8 @@ export class Draft {
     const toggled = this.campaign.consents.filter(({ id }) => ids.includes(id) !== this.consents.includes(id));
     this.consents = ids;
     for (const { id } of toggled) {
-      this.#grantedAt[id] = Date.now();
-      this.#grantedIn[id] = words.language;
+      if (ids.includes(id)) [this.#grantedAt[id], this.#grantedIn[id]] = [Date.now(), words.language];
+      else delete this.#grantedAt[id], delete this.#grantedIn[id];
     }
     this.#changed(...toggled.map(({ id }) => `consents.${id}`));
   }
@@ -156,15 +156,12 @@ export class Draft {
     return true;
   }
 
-  /**
-   * Puts a saved lead into the form; what stands there comes back afterwards, and so does the screen of this hash.
-   * Tells whether it could.
-   */
-  fix(clientId: string, cameFrom = ''): boolean {
+  /** Puts a saved lead into the form; what stands there comes back afterwards. Tells whether it could. */
+  fix(clientId: string, isFromList = false): boolean {
     const lead = this.device.lead(clientId);
     if (!lead || this.isBusy) return false;
     if (!this.fixing) this.#aside = this.#typed();
-    this.#cameFrom = cameFrom;
+    this.isFromList = isFromList;
     this.#show(lead.form);
     this.fixing = lead;
     this.#tell(null);
@@ -181,8 +178,6 @@ export class Draft {
 
   #endFix(): void {
     const aside = this.#aside;
-    if (this.#cameFrom) location.hash = this.#cameFrom;
-    this.#cameFrom = '';
     this.#aside = undefined;
     this.fixing = null;
     this.#show(aside);
@@ -193,7 +188,6 @@ export class Draft {
   /** Another person holds the iPad: nothing of the one before is left to be seen. */
   handOver(): void {
     this.#aside = undefined;
-    this.#cameFrom = '';
     // What is being saved goes by itself, or must not be lost.
     if (this.isBusy) return;
     this.#endFix();
@@ -280,7 +274,7 @@ export class Draft {
   /** Never in the way: the answer, if one comes, is a note at the field. */
   async #askAboutEmail(): Promise<void> {
     const email = this.values.email.trim();
-    if (!email || this.errorAt('email') || email === this.fixing?.form.email) return;
+    if (!email || this.errorAt('email') || email.toLowerCase() === this.fixing?.form.email.toLowerCase()) return;
     const isKnown = await this.device.isEmailKnown(email);
     if (email === this.values.email.trim()) this.isEmailKnown = isKnown;
   }
@@ -343,7 +337,8 @@ export class Draft {
     const form = { ...this.#typed(), language: words.language };
     const before = this.fixing?.form;
     // A fix that leaves the consents alone is judged as the lead was: nobody has agreed to a newer document.
-    const isAsAgreed = before && String(before.consents) === String(form.consents);
+    const isAsAgreed =
+      before && String(before.consents) === String(form.consents) && Object.keys(this.#grantedAt).length === 0;
     return isAsAgreed ? { ...form, campaignVersion: before.campaignVersion } : form;
   }
 }

@@ -24,8 +24,8 @@ import { rememberedCampaign } from './remembered-campaign';
 
 /** Of the pages of one profile: a form was saved or changed. */
 const CHANNEL = 'leadlog-pending';
-/** Where the library notes, beside its database, which installation this is (`presence.rs`). */
-const INSTALLATION = 'leadlog-outbox.installation';
+/** Where the library notes, beside its database, which installations were here, the present one last (`presence.rs`). */
+const INSTALLATIONS = 'leadlog-outbox.installations';
 
 /** Opens the device without its library. Rejects with `DeviceError` when the browser gives no storage. */
 export async function openReducedDevice(): Promise<Device> {
@@ -66,7 +66,8 @@ class ReducedDevice implements Device {
 
   save(form: Form): Promise<SaveResult> {
     return this.#settle(form, async (text) => {
-      const pending = this.#unsettled?.form === text ? this.#unsettled : this.#newForm(text);
+      const isSame = this.#unsettled && said(this.#unsettled.form) === said(text);
+      const pending = isSame && this.#unsettled ? this.#unsettled : this.#newForm(text);
       this.#unsettled = pending;
       await this.#store.add(pending);
       this.#unsettled = undefined;
@@ -144,7 +145,7 @@ class ReducedDevice implements Device {
       persisted,
       usage: usage ?? null,
       quota: quota ?? null,
-      lost: null,
+      lost: [],
       lastContactAt: null,
       lastBackupAt: null,
     };
@@ -241,6 +242,12 @@ function read({ form }: PendingForm): Form {
   return JSON.parse(form) as Form;
 }
 
+/** What a person said, without when and in which language it was ticked: to tick again after a failed Save is the same wish. */
+function said(form: string): string {
+  const { firstName, lastName, email, phone, consents, campaignVersion } = JSON.parse(form) as Form;
+  return JSON.stringify([firstName, lastName, email, phone, consents, campaignVersion]);
+}
+
 /** "Anna N." */
 function shortName({ firstName, lastName }: Form): string {
   const [initial] = lastName.trim();
@@ -264,7 +271,7 @@ function newClientId(now: number): string {
 /** The name of the installation whose outbox is on this iPad, if it has saved anything. */
 function installation(): string | undefined {
   try {
-    return JSON.parse(localStorage.getItem(INSTALLATION) ?? '{}').deviceId;
+    return JSON.parse(localStorage.getItem(INSTALLATIONS) ?? '[]').at(-1)?.deviceId;
   } catch {
     return undefined;
   }
