@@ -119,7 +119,7 @@ test('in Safari on an iPad the line leads to the home screen; when storage is go
 
   await page.evaluate(() => localStorage.setItem('leadlog-outbox.installations', JSON.stringify([{ deviceId: 'ipad-gone', savedThrough: 41 }])));
   await page.reload();
-  const lost = page.getByRole('link', { name: 'Pamięć tej aplikacji została wyczyszczona. Przywróć zgłoszenia.' });
+  const lost = page.getByRole('link', { name: 'Pamięć tej aplikacji została wyczyszczona. Zobacz, co da się przywrócić.' });
   await lost.waitFor();
   assert.equal(await lost.getAttribute('href'), '#restore');
   await page.evaluate(() => localStorage.clear());

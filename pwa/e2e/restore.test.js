@@ -130,7 +130,7 @@ test('leads that were wiped unsent and are in no backup are told, here and to th
 
   await openRestorePage(page);
   await page.getByRole('button', { name: /^Przywróć/ }).first().click();
-  await page.getByText('1 z nich nie ma w kopii.').waitFor();
+  await page.getByText('Nie da się przywrócić: 1.').waitFor();
   assert.deepEqual(await violations(page), [], 'CAP-7, with leads that no backup has');
   await page.getByRole('button', { name: 'Rozumiem' }).click();
   await see(page, SYNCED);
@@ -141,17 +141,32 @@ test('who does not want the leads back is asked once, and not reminded again', a
   await openReady(page, server.url);
   await save(page, { ...PEOPLE.zofia, email: 'zofia.druga@example.com' });
   await see(page, SYNCED);
+  await openDevicePage(page);
+  await syncNow(page);
+  await page.getByText('przed chwilą', { exact: true }).waitFor();
   await wipe('indexeddb');
   await openReady(page, server.url);
   await openRestorePage(page);
-  await page.getByRole('button', { name: 'Nie teraz' }).click();
+  await page.locator('.lost').getByRole('button', { name: 'Nie przywracaj' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Wróć' }).click();
   await see(page, 'Pamięć tej aplikacji została wyczyszczona.');
-  await page.getByRole('button', { name: 'Nie teraz' }).click();
+  await page.locator('.lost').getByRole('button', { name: 'Nie przywracaj' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Nie przywracaj' }).click();
   await page.getByLabel('Imię', { exact: true }).waitFor();
   await openRestorePage(page);
   await page.getByText('Kopia dołącza zgłoszenia').waitFor();
+});
+
+test('where no backup can help, nothing is promised: the person is told to tell the organizer', async () => {
+  await openReady(page, server.url);
+  await save(page, { ...PEOPLE.zofia, email: 'zofia.trzecia@example.com' });
+  await see(page, SYNCED);
+  await wipe('indexeddb');
+  await openReady(page, server.url);
+  await openRestorePage(page);
+  await page.getByText(/Nie da się przywrócić: 1.*Powiedz o tym organizatorowi/).waitFor();
+  await page.getByRole('button', { name: 'Rozumiem' }).click();
+  await see(page, SYNCED);
 });
 
 test('a file that leaves one iPad without any server enters another one, and both together store one lead (SYN-10)', async () => {

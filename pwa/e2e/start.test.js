@@ -14,9 +14,9 @@ import { Server } from './support/server.js';
  */
 const FORM_LIMIT_BYTES = 117_600;
 /** With the second script, which comes after the form, and the reduced mode, which comes where it must. */
-const WHOLE_APP_LIMIT_BYTES = 131_700;
+const WHOLE_APP_LIMIT_BYTES = 132_300;
 /** Of what is the app's own and changes with most versions: what an update transfers when libraries, style and WASM are the same. */
-const OWN_LIMIT_BYTES = 29_000;
+const OWN_LIMIT_BYTES = 29_500;
 
 let server;
 let ipad;

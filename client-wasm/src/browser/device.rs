@@ -413,9 +413,7 @@ impl Device {
     pub(super) fn mark_presence(&self) {
         let (saved_through, device_id) =
             (self.engine.borrow().saved_through(), self.device_id.borrow().clone());
-        if let Some(saved_through) = saved_through {
-            self.presence.mark(&device_id, saved_through);
-        }
+        self.presence.mark(&device_id, saved_through.unwrap_or(0));
     }
 
     /// Throws the engine away and opens another from the disk: what it knew may be older than what another

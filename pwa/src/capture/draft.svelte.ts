@@ -90,6 +90,13 @@ export class Draft {
     return !this.fixing && this.consents.length === 0 && FIELDS.every((field) => !this.values[field].trim());
   }
 
+  /** The fix that is in the form would be lost. */
+  get hasUnsavedFix(): boolean {
+    const before = this.fixing?.form;
+    if (!before) return false;
+    return String(before.consents) !== String(this.consents) || FIELDS.some((field) => before[field] !== this.values[field]);
+  }
+
   get firstError(): FieldError | undefined {
     const rank = ({ field }: FieldError) => {
       const index = FIELDS.indexOf((field === 'contact' ? 'email' : field) as FieldId);
