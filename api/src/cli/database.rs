@@ -15,7 +15,14 @@ pub(super) struct DatabaseArgs {
     data_dir: Option<PathBuf>,
 
     /// A PostgreSQL server (15 or newer) to use instead: postgres://user:password@host:5432/database
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    // Many machines have the variable for another program: whoever names a folder means the folder.
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        conflicts_with = "data_dir"
+    )]
     database_url: Option<String>,
 }
 
