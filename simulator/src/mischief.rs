@@ -220,7 +220,7 @@ impl World {
         let gone = std::mem::replace(&mut it.disk, Disk::new(installation_id(device, it.installations)));
         // The note beside the storage is made with the first Save.
         if gone.next_seq > 1 {
-            it.lost = Some(LostInstallation {
+            it.lost.push(LostInstallation {
                 device_id: gone.installation,
                 saved_through: gone.next_seq - 1,
                 missed_at,

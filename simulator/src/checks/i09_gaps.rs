@@ -49,8 +49,7 @@ pub(super) fn at_the_end(world: &World) -> Result<(), Violation> {
         }
         // A device that survives has told how far it is, and one that was wiped what it knows of the storage before; so
         // nothing of them can be missing unseen.
-        let is_noted =
-            |it: &Device| it.lost.as_ref().is_some_and(|lost| lost.device_id == saved.installation);
+        let is_noted = |it: &Device| it.lost.iter().any(|lost| lost.device_id == saved.installation);
         if is_beyond && (!saved.is_excused || world.devices.iter().any(is_noted)) {
             let what = format!("nothing is known of number {} of {}", saved.device_seq, saved.installation);
             return Err(Violation::new(9, what));

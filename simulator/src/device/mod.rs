@@ -50,8 +50,8 @@ pub struct Device {
     pub leads_left: usize,
     /// How many installations there were.
     pub installations: u32,
-    /// What stands beside the storage of the last one that was wiped.
-    pub lost: Option<LostInstallation>,
+    /// What stands beside the storage of those that were wiped.
+    pub lost: Vec<LostInstallation>,
     /// How often a page was started.
     pub starts: u64,
 }
@@ -97,7 +97,7 @@ impl Device {
             editing: BTreeSet::new(),
             leads_left: leads,
             installations: 1,
-            lost: None,
+            lost: Vec::new(),
             starts: 0,
         }
     }

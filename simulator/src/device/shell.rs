@@ -38,7 +38,7 @@ impl World {
             targets: u8::try_from(it.targets.len()).unwrap_or(u8::MAX),
             makes_backups: true,
             last_backup_age_ms: Some(0),
-            lost: it.lost.clone().into_iter().collect(),
+            lost: it.lost.clone(),
         };
         let records = it.disk.read(it.is_old_app);
         let generation = it.starts;
