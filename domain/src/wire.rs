@@ -45,8 +45,8 @@ pub struct SyncRequest<'a> {
     /// Cursor over what a hub knows of the cloud's verdicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_verdicts_after: Option<u64>,
-    /// Of a hub that relays: what devices have told it about themselves. Of a device: what it knows of an installation
-    /// that was there before it, and whose storage is gone.
+    /// Of a hub that relays: what devices have told it about themselves. Of a device: what it knows of installations
+    /// that were there before it, and whose storage is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<DeviceReport>,
     /// The entries.

@@ -130,7 +130,7 @@ test('leads that were wiped unsent and are in no backup are told, here and to th
 
   await openRestorePage(page);
   await page.getByRole('button', { name: /^Przywróć/ }).first().click();
-  await page.getByText('Nie da się przywrócić: 1.').waitFor();
+  await page.getByText('W kopiach tego iPada brakuje: 1.').waitFor();
   assert.deepEqual(await violations(page), [], 'CAP-7, with leads that no backup has');
   await page.getByRole('button', { name: 'Rozumiem' }).click();
   await see(page, SYNCED);
@@ -164,7 +164,7 @@ test('where no backup can help, nothing is promised: the person is told to tell 
   await wipe('indexeddb');
   await openReady(page, server.url);
   await openRestorePage(page);
-  await page.getByText(/Nie da się przywrócić: 1.*Powiedz o tym organizatorowi/).waitFor();
+  await page.getByText(/W kopiach tego iPada brakuje: 1.*Powiedz o tym organizatorowi/).waitFor();
   await page.getByRole('button', { name: 'Rozumiem' }).click();
   await see(page, SYNCED);
 });

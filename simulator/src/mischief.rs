@@ -224,7 +224,7 @@ impl World {
                 device_id: gone.installation,
                 saved_through: gone.next_seq - 1,
                 missed_at,
-                is_put_aside: false,
+                put_aside: 0,
             });
         }
         let newest = self

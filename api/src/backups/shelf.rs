@@ -120,12 +120,16 @@ async fn insert(db: &mut PgConnection, packed: &Packed, version: i64) -> Result<
 const LISTED: &str = "SELECT device_id, version, received_at, taken_at, saved_through, leads, entries, bytes, \
                       operators FROM device_backups";
 
-/// The newest backups of all installations, newest first, at most [`MAX_LISTED`].
+/// The backups of all installations, at most [`MAX_LISTED`]: the newest of each installation, newest first, then the second
+/// newest of each. One that is gone must be found, however busy the others are.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn list(pool: &PgPool) -> Result<Vec<Backup>, sqlx::Error> {
-    let query = format!("{LISTED} ORDER BY received_at DESC, device_id, version DESC LIMIT $1");
+    let query = format!(
+        "{LISTED} ORDER BY row_number() OVER (PARTITION BY device_id ORDER BY version DESC), received_at DESC, \
+         device_id LIMIT $1"
+    );
     let rows = sqlx::query(&query).bind(MAX_LISTED).fetch_all(pool).await?;
     rows.iter().map(Backup::of).collect()
 }

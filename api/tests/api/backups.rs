@@ -116,6 +116,28 @@ async fn the_last_eight_of_each_installation_stay() {
     assert_problem(&server.get("/api/devices/good/backups/2").await, 404, "not-found");
 }
 
+/// SYN-9: however busy the others are, the list leads to the newest backup of one that is gone.
+#[actix_web::test]
+async fn the_newest_backup_of_each_installation_is_listed_before_older_ones_of_any() {
+    let server = Server::start().await;
+    back_up(&server, &snapshot("gone", &[lead(1)])).await;
+    sqlx::query(
+        "INSERT INTO device_backups (device_id, version, taken_at, digest, leads, entries, bytes, operators, client_ids, \
+         content) SELECT 'busy-' || device, version, now(), '', 1, 1, 1, '{}', '{}', '' \
+         FROM generate_series(1, 30) AS device, generate_series(1, 8) AS version",
+    )
+    .execute(server.pool())
+    .await
+    .unwrap();
+    let listed = server.get("/api/backups").await.json();
+    let listed = listed["backups"].as_array().unwrap();
+    assert_eq!(listed.len() as i64, backups::MAX_LISTED);
+    let newest: Vec<_> =
+        listed[..31].iter().map(|backup| (&backup["deviceId"], &backup["version"])).collect();
+    assert_eq!(newest[30], (&json!("gone"), &json!(1)));
+    assert!(newest[..30].iter().all(|(_, version)| **version == json!(8)), "{newest:?}");
+}
+
 #[actix_web::test]
 async fn backups_of_one_installation_that_come_at_once_are_all_numbered() {
     let server = Server::start().await;

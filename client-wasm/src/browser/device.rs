@@ -420,6 +420,8 @@ impl Device {
     /// tab has written. With the lock, this tab has the sending role from the moment of the read.
     pub(super) async fn start_anew(self: Rc<Self>, held: Option<Held>) {
         if !self.reign.begin_reading() {
+            // What this was called for may be newer than what is being read.
+            self.is_disk_ahead.set(true);
             return;
         }
         let takes_over = held.is_some();
@@ -449,7 +451,7 @@ impl Device {
                 }
                 kept
             }
-            // The old one goes on; it cannot write, and tries again with the next tick, and when it next sends.
+            // The old one goes on; it cannot write. With the next tick it looks at the disk again.
             None => {
                 self.is_disk_ahead.set(true);
                 self.reign.not_read()

@@ -181,7 +181,7 @@ struct Wish {
 }
 
 /// What a person said in a form. When it was ticked, and in which language, is beside that: who ticks again after the disk
-/// has failed wishes the same.
+/// has failed wishes the same, and the first tick proves it.
 fn said(form_json: &str) -> String {
     let Some(form) = Object::read(form_json) else { return form_json.to_owned() };
     let fields = ["firstName", "lastName", "email", "phone", "consents", "campaignVersion"];

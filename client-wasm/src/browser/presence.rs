@@ -1,7 +1,7 @@
 //! Which installations have been on this device.
 //!
-//! **An unexpectedly empty database.** Beside the database, in the page's local storage, stands each installation that has
-//! saved here, with its highest number. It is never taken away: entries are never deleted, so as long as fewer of them are
+//! **An unexpectedly empty database.** Beside the database, in the page's local storage, stands each installation that was
+//! here, with its highest number. It is never taken away: entries are never deleted, so as long as fewer of them are
 //! in the outbox than there were, storage was wiped. Then the person is offered the restore, and the stores are told how
 //! much there was ([`crate::engine::loss`]). Where local storage was wiped too, nothing can be known; a form without
 //! leads offers the restore then. A page that is open while the database is wiped puts back what it knows
@@ -31,8 +31,8 @@ struct Noted {
     saved_through: u64,
     /// When it was found that some of its entries are gone.
     missed_at: Option<Timestamp>,
-    /// A person knows that.
-    is_put_aside: bool,
+    /// How many are gone that a person knows of.
+    put_aside: u64,
 }
 
 impl Presence {
@@ -48,7 +48,7 @@ impl Presence {
         let mut noted = if at < all.len() {
             all.remove(at)
         } else {
-            Noted { device_id: device_id.clone(), saved_through: 0, missed_at: None, is_put_aside: false }
+            Noted { device_id: device_id.clone(), saved_through: 0, missed_at: None, put_aside: 0 }
         };
         // Another tab may have noted a higher one.
         noted.saved_through = noted.saved_through.max(seq);
@@ -68,7 +68,7 @@ impl Presence {
             let here = records.entries.iter().filter(is_its).count() + records.unreadable;
             if here as u64 >= noted.saved_through {
                 // Should it be lost once more, that is another matter.
-                (noted.missed_at, noted.is_put_aside) = (None, false);
+                (noted.missed_at, noted.put_aside) = (None, 0);
                 continue;
             }
             let now = clock::moment();
@@ -80,7 +80,7 @@ impl Presence {
                 device_id: noted.device_id.clone(),
                 saved_through: noted.saved_through,
                 missed_at,
-                is_put_aside: noted.is_put_aside,
+                put_aside: noted.put_aside,
             });
         }
         if !all.is_empty() {
@@ -89,14 +89,17 @@ impl Presence {
         lost
     }
 
-    fn put_aside(&self) {
+    /// A person knows that so many entries of this installation are missing.
+    fn put_aside(&self, device_id: &DeviceId, missing: u64) {
         let mut all = self.read();
-        all.iter_mut().for_each(|noted| noted.is_put_aside = noted.missed_at.is_some());
+        for noted in all.iter_mut().filter(|noted| noted.device_id == *device_id) {
+            noted.put_aside = missing;
+        }
         self.write(&all);
     }
 
-    fn is_put_aside(&self) -> bool {
-        self.read().iter().all(|noted| noted.is_put_aside || noted.missed_at.is_none())
+    fn is_put_aside(&self, device_id: &DeviceId, missing: u64) -> bool {
+        self.read().iter().any(|noted| noted.device_id == *device_id && noted.put_aside >= missing)
     }
 
     fn read(&self) -> Vec<Noted> {
@@ -107,7 +110,7 @@ impl Presence {
                 device_id: it.parsed("deviceId")?,
                 saved_through: it.number("savedThrough")?,
                 missed_at: it.parsed("missedAt"),
-                is_put_aside: it.is_true("isPutAside"),
+                put_aside: it.number("putAside").unwrap_or_default(),
             })
         };
         json::items(&note).unwrap_or_default().into_iter().filter_map(noted).collect()
@@ -119,7 +122,7 @@ impl Presence {
             it.text("deviceId", noted.device_id.as_str());
             it.number("savedThrough", noted.saved_through);
             it.raw_if("missedAt", noted.missed_at.map(|at| writer::text(&at.to_string())));
-            it.raw_if("isPutAside", noted.is_put_aside.then(|| "true".to_owned()));
+            it.number("putAside", noted.put_aside);
             it.end()
         };
         web::remember(&self.name, &writer::array(&all.iter().map(noted).collect::<Vec<_>>()));
@@ -129,14 +132,21 @@ impl Presence {
 impl Device {
     /// A person knows of what is gone, and is not asked about it any more.
     pub fn put_loss_aside(self: &Rc<Self>) {
-        self.presence.put_aside();
+        for (device_id, missing) in self.losses() {
+            self.presence.put_aside(&device_id, missing);
+        }
         self.tell(Input::LossPutAside);
     }
 
     /// A person may have said so in another tab.
     pub(super) fn look_for_word_of_loss(self: &Rc<Self>) {
-        if self.presence.is_put_aside() {
+        let losses = self.losses();
+        if losses.iter().all(|(device_id, missing)| self.presence.is_put_aside(device_id, *missing)) {
             self.tell(Input::LossPutAside);
         }
+    }
+
+    fn losses(&self) -> Vec<(DeviceId, u64)> {
+        self.engine.borrow().losses().map(|(lost, missing)| (lost.device_id.clone(), missing)).collect()
     }
 }

@@ -17,8 +17,8 @@ pub struct LostInstallation {
     pub saved_through: u64,
     /// When it was missed, by this device's clock.
     pub missed_at: Timestamp,
-    /// A person knows, and does not want to be told again.
-    pub is_put_aside: bool,
+    /// How many missing entries a person knows of, and does not want to be told of again.
+    pub put_aside: u64,
 }
 
 /// All of them, and what has come back.
@@ -52,13 +52,13 @@ impl Losses {
 
     /// Those that a person is to be told of, each with the number of entries that are missing.
     pub(super) fn to_be_told(&self) -> impl Iterator<Item = (&LostInstallation, u64)> {
-        let losses = self.0.iter().filter(|loss| !loss.lost.is_put_aside && loss.missing() > 0);
+        let losses = self.0.iter().filter(|loss| loss.missing() > loss.lost.put_aside);
         losses.map(|loss| (&loss.lost, loss.missing()))
     }
 
     /// A person knows of all of it.
     pub(super) fn put_aside(&mut self) {
-        self.0.iter_mut().for_each(|loss| loss.lost.is_put_aside = true);
+        self.0.iter_mut().for_each(|loss| loss.lost.put_aside = loss.missing());
     }
 
     /// What a store must know of those of which something is missing.

@@ -98,8 +98,10 @@ async fn what_was_wiped_while_no_page_was_open_is_told_until_it_is_back() {
     drop(device);
     let device = open_at(NOWHERE, name).await.unwrap();
     assert_eq!(told(&device).await, (false, 0, vec![]), "and it stays so");
+    let device = wiped_and_opened(name, device).await;
+    assert_eq!(told(&device).await, (true, 2, vec![2]), "more is gone than the person knows of");
     let summary = device.restore(&file).await.unwrap();
-    assert_eq!(summary, r#"{"restored":1,"known":1,"unreadable":0}"#);
+    assert_eq!(summary, r#"{"restored":2,"known":0,"unreadable":0}"#);
     drop(device);
     let device = open_at(NOWHERE, name).await.unwrap();
     assert_eq!(told(&device).await, (false, 0, vec![]), "all of it is here");

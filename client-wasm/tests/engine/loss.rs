@@ -38,7 +38,7 @@ fn a_lost_installation_is_told_until_its_entries_are_back_and_no_one_puts_it_out
         device_id: "ipad-1".parse().unwrap(),
         saved_through: 3,
         missed_at: missed_at.parse().unwrap(),
-        is_put_aside: false,
+        put_aside: 0,
     }];
     device.restart();
     device.run_until_quiet(&mut cloud);

@@ -94,7 +94,8 @@ export class Draft {
   get hasUnsavedFix(): boolean {
     const before = this.fixing?.form;
     if (!before) return false;
-    return String(before.consents) !== String(this.consents) || FIELDS.some((field) => before[field] !== this.values[field]);
+    const isTicked = String(before.consents) !== String(this.consents) || Object.keys(this.#grantedAt).length > 0;
+    return isTicked || FIELDS.some((field) => before[field] !== this.values[field]);
   }
 
   get firstError(): FieldError | undefined {
@@ -195,6 +196,7 @@ export class Draft {
   /** Another person holds the iPad: nothing of the one before is left to be seen. */
   handOver(): void {
     this.#aside = undefined;
+    this.isFromList = false;
     // What is being saved goes by itself, or must not be lost.
     if (this.isBusy) return;
     this.#endFix();
