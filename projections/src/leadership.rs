@@ -12,12 +12,25 @@ const LOCK: i32 = 1;
 /// server gives the lock back as soon as it notices.
 pub(crate) async fn take(pool: &PgPool) -> Result<Option<PgConnection>, sqlx::Error> {
     let mut db = pool.acquire().await?;
-    let leads: bool =
-        sqlx::query_scalar("SELECT pg_try_advisory_lock('projection_cursors'::regclass::oid::integer, $1)")
-            .bind(LOCK)
-            .fetch_one(&mut *db)
-            .await?;
-    Ok(leads.then(|| db.detach()))
+    Ok(lock(&mut db).await?.then(|| db.detach()))
+}
+
+/// The same with a connection that nothing was done with before: one of the pool may have begun before a user's settings
+/// or a table changed.
+pub(crate) async fn take_in_new_session(pool: &PgPool) -> Result<Option<PgConnection>, sqlx::Error> {
+    let mut db = PgConnection::connect_with(&pool.connect_options()).await?;
+    if lock(&mut db).await? {
+        return Ok(Some(db));
+    }
+    let _ = db.close().await;
+    Ok(None)
+}
+
+async fn lock(db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT pg_try_advisory_lock('projection_cursors'::regclass::oid::integer, $1)")
+        .bind(LOCK)
+        .fetch_one(db)
+        .await
 }
 
 /// Gives the lock back, so that the next one can take it when this returns.

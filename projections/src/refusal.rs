@@ -7,9 +7,10 @@ pub(crate) fn is_refused(error: &sqlx::Error) -> bool {
         Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed => false,
         sqlx::Error::Database(error) => {
             let state = error.code().unwrap_or_default();
-            // Connection failures; too many connections; a session that idled too long; shutdowns, crashes and starts.
+            // Connection failures; shutdowns, crashes and starts; too many connections; sessions that are ended because
+            // their transaction idled or took too long.
             let is_about_connection = state.starts_with("08") || state.starts_with("57P0");
-            !is_about_connection && state != "53300" && state != "25P03"
+            !is_about_connection && !["53300", "25P03", "25P04"].contains(&&*state)
         }
         _ => true,
     }

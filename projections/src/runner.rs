@@ -5,9 +5,12 @@
 //! pause it lets them gather. **Away**: the database does not answer; it tries again after 100 ms, doubling up to 10 s.
 //! It ends when it is told to, between two steps, or when its [`Runner`] is dropped.
 //!
-//! A projection that the database refuses does not hold the others up: each has its turn in every round. A
-//! runner that finds tables in the hands of a newer program brings its other projections up to date, and then lets go
-//! of the lead for some polls: a newer runner that stands by takes it, and if there is none, the others go on.
+//! A projection that the database refuses does not hold the others up: each has its turn in every round.
+//!
+//! A runner that cannot do all of its work, because a newer program has the tables or the database refuses them, **makes
+//! way**: it brings its other projections up to date, for a bounded number of rounds, then closes its session and does not
+//! ask for the lead for some polls. Another runner that stands by takes it, perhaps one that can do what this one cannot;
+//! if there is none, this one goes on in a new session. Until then its other projections are behind by those polls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +30,12 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 /// A step that takes longer hangs on a connection that is gone without a word: a step is a few statements.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Polls for which a superseded runner does not ask for the lead: a newer one asks in each of them.
-const POLLS_WHEN_SUPERSEDED: u32 = 3;
+/// Polls for which a runner that makes way does not ask for the lead: another one asks in each of them.
+const POLLS_OF_MAKING_WAY: u32 = 3;
+
+/// Rounds in which it brings its other projections up to date at most before it makes way: the newer program's
+/// projection must not wait for a backlog without end.
+const MAX_ROUNDS_BEFORE_MAKING_WAY: u32 = 50;
 
 /// How a runner works.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +106,8 @@ impl Runner {
             first: 0,
             refused: vec![None; projections.len()],
             away: None,
+            is_making_way: false,
+            needs_new_session: false,
         };
         Self { waker, stop, task: tokio::spawn(work.run()) }
     }
@@ -128,12 +137,16 @@ struct Work {
     waker: Waker,
     stopping: watch::Receiver<bool>,
     backoff: Duration,
-    /// Whose step is the first of a round: after one that took the connection with it, the next.
+    /// Whose step is the first of a round: behind one that took the connection with it, the next.
     first: usize,
     /// Of each projection, why the database refuses it. Told when it changes.
     refused: Vec<Option<String>>,
     /// Why there is no connection to lead with. Told when it changes.
     away: Option<String>,
+    /// Whether it lets go of the lead again and again. Told when it changes.
+    is_making_way: bool,
+    /// A session may be what is refused: it keeps the settings and the plans that it began with.
+    needs_new_session: bool,
 }
 
 /// How fast the log grows, seen from its readers.
@@ -150,8 +163,8 @@ enum Pace {
 /// Why a runner is not leading any more.
 enum End {
     Standby,
-    /// A newer program has tables of ours.
-    Superseded,
+    /// Another may be able to do what this one cannot.
+    MakesWay,
     Stopped,
 }
 
@@ -160,6 +173,8 @@ struct Round {
     pace: Pace,
     /// Whether a newer program has tables of ours.
     is_superseded: bool,
+    /// Whether the database refused a projection.
+    is_refused: bool,
 }
 
 impl Work {
@@ -171,7 +186,7 @@ impl Work {
                     self.tell_away(None);
                     self.options.poll_interval
                 }
-                Ok(End::Superseded) => self.options.poll_interval * POLLS_WHEN_SUPERSEDED,
+                Ok(End::MakesWay) => self.options.poll_interval * POLLS_OF_MAKING_WAY,
                 Err(error) => {
                     self.tell_away(Some(&error));
                     let pause = self.backoff;
@@ -187,22 +202,31 @@ impl Work {
     }
 
     async fn lead(&mut self) -> Result<End, sqlx::Error> {
+        let needs_new_session = std::mem::take(&mut self.needs_new_session);
         let taken = tokio::select! {
-            taken = leadership::take(&self.pool) => taken?,
+            taken = take_lead(&self.pool, needs_new_session) => taken?,
             () = stopped(&mut self.stopping) => return Ok(End::Stopped),
         };
         let Some(mut db) = taken else { return Ok(End::Standby) };
+        let mut rounds_left = MAX_ROUNDS_BEFORE_MAKING_WAY;
         loop {
-            let Round { pace, is_superseded } = self.step_each(&mut db).await?;
+            let Round { pace, is_superseded, is_refused } = self.step_each(&mut db).await?;
             self.backoff = MIN_BACKOFF;
             self.tell_away(None);
+            self.tell_making_way(is_superseded || is_refused);
             if is_stopped(&self.stopping) {
                 leadership::give_up(db).await;
                 return Ok(End::Stopped);
             }
-            if is_superseded && pace != Pace::Backlog {
-                leadership::give_up(db).await;
-                return Ok(End::Superseded);
+            if is_superseded || is_refused {
+                rounds_left -= 1;
+                if pace != Pace::Backlog || rounds_left == 0 {
+                    self.needs_new_session = is_refused;
+                    leadership::give_up(db).await;
+                    return Ok(End::MakesWay);
+                }
+            } else {
+                rounds_left = MAX_ROUNDS_BEFORE_MAKING_WAY;
             }
             match pace {
                 Pace::Backlog => {}
@@ -227,46 +251,51 @@ impl Work {
     /// # Errors
     /// When the connection is gone, or hangs; the round after that begins behind the projection it happened to.
     async fn step_each(&mut self, db: &mut PgConnection) -> Result<Round, sqlx::Error> {
-        let mut round = Round { pace: Pace::Idle, is_superseded: false };
+        let mut round = Round { pace: Pace::Idle, is_superseded: false, is_refused: false };
         let mut last_page = LastPage::default();
         let all = self.projections;
         for (place, projection) in all.iter().enumerate().cycle().skip(self.first).take(all.len()) {
-            let stepped = self.step_in_time(db, projection, &mut last_page).await;
-            let refused = match stepped {
-                Ok(step) => {
-                    round.pace = round.pace.max(pace(step));
-                    round.is_superseded |= step == Step::Superseded;
-                    None
-                }
-                Err(error) if is_refused(&error) => Some(error),
+            let making = self.step_or_refusal(db, projection, &mut last_page);
+            let stepped = timeout(STEP_TIMEOUT, making)
+                .await
+                .unwrap_or_else(|_| Err(took_too_long(&format!("a step of {projection:?}"))));
+            let stepped = match stepped {
+                Ok(stepped) => stepped,
                 Err(error) => {
                     self.first = (place + 1) % all.len();
                     return Err(error);
                 }
             };
-            if refused.is_some() {
-                // What it did to its tables is gone with this, and the next finds no transaction open.
-                sqlx::query("ROLLBACK").execute(&mut *db).await?;
+            match &stepped {
+                Ok(step) => {
+                    round.pace = round.pace.max(pace(*step));
+                    round.is_superseded |= *step == Step::Superseded;
+                }
+                Err(_) => round.is_refused = true,
             }
-            self.tell_refused(place, projection, refused.as_ref());
+            self.tell_refused(place, projection, stepped.err().as_ref());
         }
         Ok(round)
     }
 
-    async fn step_in_time(
+    /// A step, or why the database refuses it; the next finds no transaction open.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    async fn step_or_refusal(
         &self,
         db: &mut PgConnection,
         projection: &Registration,
         last_page: &mut LastPage,
-    ) -> Result<Step, sqlx::Error> {
-        let making = step(db, projection, self.options.page_events, last_page);
-        timeout(STEP_TIMEOUT, making).await.unwrap_or_else(|_| {
-            let waited = std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                format!("a step of {projection:?} took over {STEP_TIMEOUT:?}"),
-            );
-            Err(sqlx::Error::Io(waited))
-        })
+    ) -> Result<Result<Step, sqlx::Error>, sqlx::Error> {
+        match step(db, projection, self.options.page_events, last_page).await {
+            Ok(step) => Ok(Ok(step)),
+            Err(error) if is_refused(&error) => {
+                sqlx::query("ROLLBACK").execute(db).await?;
+                Ok(Err(error))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Says in the log that a projection is refused, or goes on, once each time that it changes.
@@ -280,11 +309,28 @@ impl Work {
             Some(error) => tracing::error!(
                 error,
                 ?projection,
-                "the database refuses a projection: its rows stay as they are until that is put right"
+                "the database refuses a projection: its rows stay as they are until that is put right, or until another \
+                 process leads that can write them"
             ),
             None => tracing::info!(?projection, "a projection that was refused goes on"),
         }
         *told = refused;
+    }
+
+    /// Says in the log that it lets go of the lead, or keeps it again, once each time that it changes.
+    fn tell_making_way(&mut self, is_making_way: bool) {
+        if self.is_making_way == is_making_way {
+            return;
+        }
+        if is_making_way {
+            tracing::warn!(
+                "this process cannot keep every projection up: it lets go of their lead from time to time, for another \
+                 that can"
+            );
+        } else {
+            tracing::info!("this process keeps every projection up again");
+        }
+        self.is_making_way = is_making_way;
     }
 
     /// Says in the log that there is nothing to lead with, or is again, once each time that it changes.
@@ -315,6 +361,21 @@ const fn pace(step: Step) -> Pace {
 /// Waits until nothing has been appended for a while, by this process: of others it does not hear.
 async fn pause(waker: &Waker, options: RunnerOptions) {
     while timeout(options.pause, waker.0.notified()).await.is_ok() {}
+}
+
+async fn take_lead(pool: &PgPool, in_new_session: bool) -> Result<Option<PgConnection>, sqlx::Error> {
+    if !in_new_session {
+        return leadership::take(pool).await;
+    }
+    let taking = leadership::take_in_new_session(pool);
+    timeout(STEP_TIMEOUT, taking).await.unwrap_or_else(|_| Err(took_too_long("taking the lead")))
+}
+
+fn took_too_long(what: &str) -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        format!("{what} took over {STEP_TIMEOUT:?}"),
+    ))
 }
 
 /// Also when the `Runner` was dropped.

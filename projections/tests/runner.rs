@@ -321,6 +321,86 @@ async fn a_runner_that_finds_tables_of_a_newer_program_makes_way_for_that_and_ke
     assert_each_once(&pool, 40).await;
 }
 
+/// A projection of [`Leads`]' name in a newer program, which has no use for the contacts.
+struct LeadsAlone;
+
+impl Projection for LeadsAlone {
+    type Change = LeadChange;
+    const NAME: &'static str = Leads::NAME;
+    const VERSION: i32 = Leads::VERSION + 1;
+    const TABLES: &'static [Table] = &[Table { name: "leads", row_label: "client_id" }];
+    const ORDERED_STREAMS: &'static [&'static str] = &[];
+
+    fn fold(_: &RecordedEvent) -> Result<Option<LeadChange>, Poison> {
+        Ok(None)
+    }
+
+    async fn apply(_: &mut PgConnection, _: Vec<LeadChange>) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+}
+
+static ALONE: [Registration; 1] = [Registration::of::<LeadsAlone>()];
+
+/// A migration takes away what the older program uses, while that leads.
+#[tokio::test]
+async fn a_leader_that_the_database_refuses_makes_way_for_one_that_it_does_not() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=2)).await;
+    let older = Runner::spawn(pool.clone(), SMALL_PAGES);
+    reached(&pool, 2).await;
+    let newer = Runner::spawn_for(pool.clone(), SMALL_PAGES, &ALONE);
+    sqlx::query("ALTER TABLE contacts RENAME TO elsewhere").execute(&pool).await.unwrap();
+    record(&pool, &captures(3..=20)).await;
+    wait_for(&pool, &ALONE[0], 20, PATIENCE).await.unwrap();
+    newer.shutdown().await;
+    older.shutdown().await;
+}
+
+/// What is refused may be the session's own: settings of its user, plans of a table that has changed.
+#[tokio::test]
+async fn a_leader_that_the_database_refuses_goes_on_in_a_new_session() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=2)).await;
+    let runner = Runner::spawn(pool.clone(), SMALL_PAGES);
+    reached(&pool, 2).await;
+    let first = leaders(&pool).await;
+    sqlx::query("ALTER TABLE contacts RENAME TO elsewhere").execute(&pool).await.unwrap();
+    record(&pool, &captures(3..=20)).await;
+    wait_for(&pool, &DEVICES, 20, PATIENCE).await.unwrap();
+    loop {
+        let now = leaders(&pool).await;
+        if !now.is_empty() && now != first {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    sqlx::query("ALTER TABLE elsewhere RENAME TO contacts").execute(&pool).await.unwrap();
+    reached(&pool, 20).await;
+    assert_each_once(&pool, 20).await;
+    runner.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_backlog_without_end_does_not_keep_a_runner_from_making_way() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=1)).await;
+    let newer = Runner::spawn_for(pool.clone(), SMALL_PAGES, &NEXT);
+    wait_for(&pool, &NEXT[0], 1, PATIENCE).await.unwrap();
+    newer.shutdown().await;
+
+    record(&pool, &captures(2..=2_000)).await;
+    let older = Runner::spawn(pool.clone(), RunnerOptions { page_events: 1, ..SMALL_PAGES });
+    wait_for(&pool, &DEVICES, 1, PATIENCE).await.unwrap();
+    let newer = Runner::spawn_for(pool.clone(), SMALL_PAGES, &NEXT);
+    wait_for(&pool, &NEXT[0], 2_000, PATIENCE).await.unwrap();
+    let error = wait_for(&pool, &DEVICES, 2_000, Duration::ZERO).await.unwrap_err();
+    assert!(matches!(error, WaitError::Timeout { .. }), "the older one had more to do: {error}");
+    newer.shutdown().await;
+    older.shutdown().await;
+    assert_each_once(&pool, 2_000).await;
+}
+
 #[tokio::test]
 async fn a_projection_that_the_database_refuses_does_not_hold_the_others_up_and_goes_on_when_it_can() {
     let (pool, _) = fresh_store().await;
