@@ -7,13 +7,15 @@ mod captures;
 use std::io::Cursor;
 
 use calamine::{Data, Reader, Xlsx};
-use captures::{at, capture, captures, erases, follow_up, lead_id, next, record, record_events, withdraws};
-use domain::EmbeddedCampaigns;
+use captures::{
+    at, capture, captures, erases, follow_up, lead_id, next, record, record_events, reported, withdraws,
+};
+use domain::{PublishedCampaigns, SHOOTOUT_2026};
 use event_store::testing::fresh_store;
 use futures_util::TryStreamExt;
 use projections::catch_up;
 use projections::export::{
-    CsvStyle, Delimiter, Export, ExportError, ExportKind, Exported, Filter, FilterError, Format, start,
+    CsvStyle, Delimiter, Export, ExportError, ExportKind, Exported, Filter, FilterError, Format, count, start,
 };
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -28,8 +30,18 @@ async fn begin(
     filter: Filter,
     format: Format,
 ) -> Result<Exported, ExportError> {
+    begin_with(pool, kind, filter, format, &PublishedCampaigns::shipped()).await
+}
+
+async fn begin_with(
+    pool: &PgPool,
+    kind: ExportKind,
+    filter: Filter,
+    format: Format,
+    campaigns: &PublishedCampaigns,
+) -> Result<Exported, ExportError> {
     let through = event_store::head(pool).await?.position;
-    start(pool.clone(), Export::new(kind, filter).unwrap(), format, through, &EmbeddedCampaigns).await
+    start(pool.clone(), Export::new(kind, filter).unwrap(), format, through, campaigns).await
 }
 
 /// A whole file; checks what is said about it beforehand.
@@ -433,6 +445,109 @@ async fn an_error_in_the_middle_ends_the_stream_with_that_error_and_no_workbook_
         assert!(chunks.try_next().await.unwrap().is_none(), "nothing comes after an error");
         pool.close().await;
         assert!(begin(&pool, ExportKind::Contacts, Filter::default(), format).await.is_err());
+    }
+}
+
+/// A mistake is told; what is known and has no rows, and what may be known, is an empty file.
+#[tokio::test]
+async fn a_consent_is_refused_only_when_no_campaign_asks_for_it_and_nobody_gave_it() {
+    let (pool, _) = fresh_store().await;
+    let mut leads = captures(1..=2);
+    leads[0]["consents"].as_array_mut().unwrap().push(
+        json!({ "id": "of-old", "textVersion": 1, "language": "pl", "grantedAt": "2026-05-23T14:00:00+02:00" }),
+    );
+    leads[1]["campaignId"] = "unknown-2031".into();
+    record(&pool, &leads).await;
+    record_events(&pool, &[follow_up(1, 1, &withdraws("of-old", "15:00:00"))]).await;
+    catch_up(&pool).await.unwrap();
+    let mut campaigns = PublishedCampaigns::shipped();
+    let mut autumn: Value = serde_json::from_str(SHOOTOUT_2026).unwrap();
+    autumn["id"] = "autumn-2026".into();
+    autumn["consents"][1]["id"] = "newsletter".into();
+    campaigns
+        .add(
+            &json!({ "kind": "published", "document": autumn, "at": "2026-05-20T09:00:00+02:00" })
+                .to_string(),
+        )
+        .unwrap();
+    for kind in KINDS {
+        for (campaign, consent, refused) in [
+            (None, "newsletter", None),
+            (None, "of-old", None),
+            (
+                None,
+                "newsleter",
+                Some("the campaigns ask for: terms, newsletter, marketing-phone, marketing-email"),
+            ),
+            (Some("autumn-2026"), "newsletter", None),
+            (
+                Some("autumn-2026"),
+                "of-old",
+                Some("the campaign asks for: terms, newsletter, marketing-phone"),
+            ),
+            (Some("shootout-2026"), "of-old", None),
+            (Some("shootout-2026"), "newsletter", Some("the campaign asks for: terms, marketing-email")),
+            (Some("unknown-2031"), "newsletter", None),
+        ] {
+            let filter = Filter {
+                campaign: campaign.map(|id| id.parse().unwrap()),
+                consent: consent.parse().ok(),
+                ..Filter::default()
+            };
+            let begun = begin_with(&pool, kind, filter, CSV, &campaigns).await;
+            let told = begun.map(|exported| exported.rows).map_err(|error| error.to_string());
+            match refused {
+                None => assert_eq!(told, Ok(0), "{campaign:?} {consent}"),
+                Some(words) => assert!(told.as_ref().is_err_and(|it| it.contains(words)), "{told:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_refused_only_when_it_is_certain_that_nobody_has_heard_it() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=2)).await;
+    record_events(&pool, &[reported("ipad-8", 5)]).await;
+    catch_up(&pool).await.unwrap();
+    let device = |id: &str| Filter { device: id.parse().ok(), ..Filter::default() };
+    assert_eq!(begin(&pool, ExportKind::Leads, device("ipad-8"), CSV).await.unwrap().rows, 0);
+    let refused = begin(&pool, ExportKind::Leads, device("ipad-80"), CSV).await.err().unwrap();
+    assert!(matches!(refused, ExportError::Unknown { parameter: "device", .. }), "{refused}");
+    // The projection of devices is behind the leads, and has not heard of it yet.
+    for statement in [
+        "DELETE FROM device_sequences WHERE device_id = 'ipad-8'",
+        "UPDATE projection_cursors SET position = 2 WHERE name = 'devices'",
+    ] {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    assert_eq!(begin(&pool, ExportKind::Leads, device("ipad-8"), CSV).await.unwrap().rows, 0);
+}
+
+/// Nobody knows then what the filter would find, nor how many rows there are.
+#[tokio::test]
+async fn an_export_does_not_begin_while_its_rows_are_made_anew() {
+    let (pool, _) = fresh_store().await;
+    record(&pool, &captures(1..=3)).await;
+    catch_up(&pool).await.unwrap();
+    for statement in
+        ["TRUNCATE leads, contacts", "UPDATE projection_cursors SET position = 0 WHERE name = 'leads'"]
+    {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    let campaigns = PublishedCampaigns::shipped();
+    for filter in [
+        Filter::default(),
+        Filter { campaign: "autumn-2026".parse().ok(), ..Filter::default() },
+        Filter { consent: "newsletter".parse().ok(), ..Filter::default() },
+    ] {
+        for format in FORMATS {
+            let begun = begin(&pool, ExportKind::Leads, filter.clone(), format).await;
+            assert!(matches!(begun, Err(ExportError::MadeAnew)));
+            let export = Export::new(ExportKind::Leads, filter.clone()).unwrap();
+            let counted = count(pool.clone(), export, format, 3, &campaigns).await;
+            assert!(matches!(counted, Err(ExportError::MadeAnew)), "{counted:?}");
+        }
     }
 }
 

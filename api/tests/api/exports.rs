@@ -120,7 +120,7 @@ async fn what_makes_no_sense_is_refused_and_named() {
         ("leads.csv?campain=shootout-2026", 400, "`campaign`, `device`, `from`, `to`, `consent`"),
         ("leads.csv?campaign=shootout-2025", 400, "campaign; there are rows of: shootout-2026"),
         ("contacts.csv?campaign=shootout-2025", 400, "campaign; there are rows of: shootout-2026"),
-        ("contacts.csv?consent=marketing", 400, "consent; the campaign asks for: terms, marketing-email"),
+        ("contacts.csv?consent=marketing", 400, "consent; the campaigns ask for: terms, marketing-email"),
         ("leads.ndjson?device=ipad-70", 400, "device; those that were heard last are: ipad-7"),
         ("contacts.ndjson?device=ipad-7", 400, "several"),
         // The plus of an offset is a space in a URL.

@@ -1,6 +1,6 @@
 //! The rows of an export, page by page, whatever the format.
 
-use domain::{CampaignId, Campaigns, DeviceId};
+use domain::{CampaignId, Campaigns, DeviceId, PublishedCampaigns};
 use sqlx::PgPool;
 
 use super::column::Column;
@@ -8,7 +8,7 @@ use super::consent_columns::ConsentColumns;
 use super::local_time::CampaignZone;
 use super::value::Row;
 use super::{Export, ExportError, ExportKind, Filter, contact_rows, lead_rows};
-use crate::cursor;
+use crate::{DEVICES, cursor};
 
 /// Rows that one statement looks at, and so the most that it can find. It bounds how long a statement takes, whatever
 /// the filter.
@@ -80,11 +80,7 @@ impl Rows {
 
     /// How many rows there are at this moment.
     pub(super) async fn count(&self) -> Result<u64, ExportError> {
-        self.count_with(&self.export.filter).await
-    }
-
-    async fn count_with(&self, filter: &Filter) -> Result<u64, ExportError> {
-        let filter = filter.arguments();
+        let filter = self.export.filter.arguments();
         let count = match self.export.kind {
             ExportKind::Leads => lead_rows::count(&self.pool, &filter).await?,
             ExportKind::Contacts => contact_rows::count(&self.pool, &filter).await?,
@@ -93,27 +89,38 @@ impl Rows {
     }
 
     /// Refuses a filter that names a campaign, a consent or a device that is nowhere here: an empty file would pass for
-    /// "there is nobody". What is known and has no rows is none.
-    pub(super) async fn check_that_filter_is_known(&self, known: &dyn Campaigns) -> Result<(), ExportError> {
+    /// "there is nobody". What is known and has no rows is none, and what may be known is not refused.
+    pub(super) async fn check_that_filter_is_known(
+        &self,
+        published: &PublishedCampaigns,
+    ) -> Result<(), ExportError> {
         let campaigns = campaigns_of(&self.pool, ExportKind::Leads).await?;
         let Filter { campaign, device, consent, .. } = &self.export.filter;
         if let Some(campaign) = campaign
-            && known.newest(campaign).is_none()
+            && published.newest(campaign).is_none()
             && !campaigns.iter().any(|one| one == campaign.as_str())
         {
             let known = listed("there are rows of", &campaigns);
             return Err(ExportError::Unknown { parameter: "campaign", known });
         }
-        if let Some(consent) = consent
-            && !campaigns.is_empty()
-            && !self.consents.ids().iter().any(|id| id == consent.as_str())
-            && self.count_with(&Filter { consent: Some(consent.clone()), ..Filter::default() }).await? == 0
-        {
-            let known = listed("the campaign asks for", self.consents.ids());
-            return Err(ExportError::Unknown { parameter: "consent", known });
+        if let Some(consent) = consent {
+            let (asking, which) = match campaign {
+                Some(campaign) => (vec![campaign.to_string()], "the campaign asks for"),
+                None => (published_ids(published), "the campaigns ask for"),
+            };
+            let asked = ConsentColumns::of(&asking, published);
+            // Of a campaign without a document nobody knows what it asks for.
+            if !campaigns.is_empty()
+                && !asked.ids().is_empty()
+                && !asked.ids().iter().any(|id| id == consent.as_str())
+                && !self.was_given().await?
+            {
+                let known = listed(which, asked.ids());
+                return Err(ExportError::Unknown { parameter: "consent", known });
+            }
         }
         if let Some(device) = device
-            && !self.is_known(device).await?
+            && !self.may_be_known(device).await?
         {
             let newest: Vec<String> = sqlx::query_scalar(
                 "SELECT device_id FROM device_sequences ORDER BY heard_at DESC, device_id LIMIT $1",
@@ -127,14 +134,24 @@ impl Rows {
         Ok(())
     }
 
-    async fn is_known(&self, device: &DeviceId) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM device_sequences WHERE device_id = $1)
-                 OR EXISTS (SELECT FROM leads WHERE device_id = $1)",
-        )
-        .bind(device.as_str())
-        .fetch_one(&self.pool)
-        .await
+    /// Whether a lead of the campaign gives the consent that is asked for, or gave it.
+    async fn was_given(&self) -> Result<bool, sqlx::Error> {
+        let filter = self.export.filter.arguments();
+        sqlx::query_scalar(include_str!("../sql/consent_was_given.sql"))
+            .bind(filter.campaign)
+            .bind(filter.grant)
+            .fetch_one(&self.pool)
+            .await
+    }
+
+    async fn may_be_known(&self, device: &DeviceId) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar(include_str!("../sql/device_may_be_known.sql"))
+            .bind(device.as_str())
+            .bind(DEVICES.name)
+            .bind(DEVICES.version)
+            .bind(self.through.cast_signed())
+            .fetch_one(&self.pool)
+            .await
     }
 
     /// The next rows, never none; `None` after the last.
@@ -164,10 +181,17 @@ impl Rows {
 
     /// Rows are read in many statements. A projection that began anew in between had its tables emptied, and what was
     /// read of them may be a part.
-    async fn check_that_rows_stayed(&self) -> Result<(), ExportError> {
+    pub(super) async fn check_that_rows_stayed(&self) -> Result<(), ExportError> {
         let reached = cursor::position(&self.pool, self.export.kind.projection()).await?;
         if reached < self.through { Err(ExportError::MadeAnew) } else { Ok(()) }
     }
+}
+
+/// Each campaign once.
+fn published_ids(published: &PublishedCampaigns) -> Vec<String> {
+    let mut ids: Vec<String> = published.iter().map(|version| version.campaign.id.to_string()).collect();
+    ids.dedup();
+    ids
 }
 
 fn listed(which: &str, names: &[String]) -> String {
