@@ -1,5 +1,7 @@
 //! The rows of an export, page by page, whatever the format.
 
+use std::time::Duration;
+
 use domain::{CampaignId, Campaigns, DeviceId, PublishedCampaigns};
 use sqlx::PgPool;
 
@@ -8,7 +10,7 @@ use super::consent_columns::ConsentColumns;
 use super::local_time::CampaignZone;
 use super::value::Row;
 use super::{Export, ExportError, ExportKind, Filter, contact_rows, lead_rows};
-use crate::{DEVICES, cursor};
+use crate::{DEVICES, cursor, wait_for};
 
 /// Rows that one statement looks at, and so the most that it can find. It bounds how long a statement takes, whatever
 /// the filter.
@@ -16,6 +18,9 @@ pub(super) const PAGE_ROWS: i64 = 1_000;
 
 /// Most devices that are named to whoever asks for one that nobody knows.
 const MAX_NAMED_DEVICES: i64 = 20;
+
+/// How long a device that nobody knows waits for the projection of devices: it is filled beside the leads.
+const DEVICES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The rows of an export that are still to come.
 pub(super) struct Rows {
@@ -144,7 +149,9 @@ impl Rows {
             .await
     }
 
+    /// Also when nobody knows it, because the projection of devices is behind and stays there.
     async fn may_be_known(&self, device: &DeviceId) -> Result<bool, sqlx::Error> {
+        let _ = wait_for(&self.pool, &DEVICES, self.through, DEVICES_TIMEOUT).await;
         sqlx::query_scalar(include_str!("../sql/device_may_be_known.sql"))
             .bind(device.as_str())
             .bind(DEVICES.name)
