@@ -1,10 +1,15 @@
 //! Where the data is, and a store that is open for the length of one command.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+use tokio::time::timeout;
 
 use crate::store::{Database, Store};
+
+/// How long a command that is done waits for its connections.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the data is.
 #[derive(Args, Clone)]
@@ -56,6 +61,7 @@ async fn with_store_at<T>(
     // The log keeps a connection to write with, and a pool waits for all of its connections.
     let pool = store.pool().clone();
     drop(store);
-    pool.close().await;
+    // A database that does not answer gives none back, and the command is done.
+    let _ = timeout(CLOSE_TIMEOUT, pool.close()).await;
     done
 }

@@ -1,11 +1,11 @@
 //! Where a command writes what it was asked for.
 
-use std::fs::OpenOptions;
+use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, bail};
 use futures_util::TryStreamExt;
 use projections::export::Chunks;
 
@@ -30,26 +30,33 @@ pub(super) async fn write(chunks: Chunks, out: Option<&Path>) -> anyhow::Result<
 }
 
 /// Writes beside the file and renames in the end, so that nobody takes a part for the whole. Of a failure, Ctrl-C and
-/// SIGTERM included, nothing stays: people's data must not lie about. The file is for its owner's eyes alone.
+/// SIGTERM included, nothing stays: people's data must not lie about. The file is for its owner's eyes alone. The part has a
+/// name of its own, so that of two that write the same file the one that ends last counts, and is whole.
 async fn write_file(chunks: Chunks, file: &Path) -> anyhow::Result<()> {
     let mut stop = StopSignal::new()?;
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    // What `kill -9` has left may be readable for others.
-    let _ = std::fs::remove_file(&part);
-    let mut target = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&part)?;
-    let copied = tokio::select! {
-        copied = copy(chunks, &mut target) => copied,
-        () = stop.received() => Err(anyhow!("it was interrupted, and nothing of it was kept")),
-    };
-    let done = match copied {
-        Ok(()) => target.sync_all().and_then(|()| std::fs::rename(&part, file)).map_err(Into::into),
-        Err(error) => Err(error),
-    };
-    if done.is_err() {
-        let _ = std::fs::remove_file(&part);
+    let written = write_part(chunks, file, &mut stop).await;
+    // Nothing lies about any more, so whoever is still impatient need not wait for the rest.
+    stop.end_process_at_the_next();
+    written
+}
+
+async fn write_part(chunks: Chunks, file: &Path, stop: &mut StopSignal) -> anyhow::Result<()> {
+    let mut name = file.file_name().context("it has no name")?.to_owned();
+    name.push(".");
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Removed when it is dropped.
+    let mut part = tempfile::Builder::new()
+        .prefix(&name)
+        .suffix(".part")
+        .permissions(Permissions::from_mode(OWNER_ONLY))
+        .tempfile_in(folder)?;
+    tokio::select! {
+        copied = copy(chunks, part.as_file_mut()) => copied?,
+        () = stop.received() => bail!("it was interrupted, and nothing of it was kept"),
     }
-    done
+    part.as_file().sync_all()?;
+    part.persist(file).map_err(|error| error.error)?;
+    Ok(())
 }
 
 async fn copy(mut chunks: Chunks, mut out: impl Write) -> anyhow::Result<()> {

@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use sqlx::PgConnection;
+use tokio::time::timeout;
 
 use crate::program::leadlog;
 use crate::server::{Server, lead, lead_with};
+
+/// How long what must happen may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The rows of an export, by column name.
 pub(crate) fn rows(csv: &[u8]) -> Vec<BTreeMap<String, String>> {
@@ -254,28 +260,93 @@ async fn a_file_is_written_whole_or_not_at_all() {
     }
 }
 
+/// From here on, whoever reads the rows of a lead waits for as long as the session holds the lock; who counts does not.
+async fn hold_rows(server: &Server) -> PgConnection {
+    let columns: String = sqlx::query_scalar(
+        "SELECT string_agg(CASE attname WHEN 'operator' THEN 'held(operator) AS operator' ELSE attname END, ', ')
+         FROM pg_attribute WHERE attrelid = 'leads'::regclass AND attnum > 0 AND NOT attisdropped",
+    )
+    .fetch_one(&server.pool)
+    .await
+    .unwrap();
+    for statement in [
+        "ALTER TABLE leads RENAME TO all_leads",
+        "CREATE FUNCTION held(text) RETURNS text STABLE LANGUAGE plpgsql AS
+         'BEGIN PERFORM pg_advisory_xact_lock_shared(''all_leads''::regclass::oid::bigint); RETURN $1; END'",
+        &format!("CREATE VIEW leads AS SELECT {columns} FROM all_leads"),
+    ] {
+        sqlx::query(statement).execute(&server.pool).await.unwrap();
+    }
+    let mut holder = server.pool.acquire().await.unwrap().detach();
+    sqlx::query("SELECT pg_advisory_lock('all_leads'::regclass::oid::bigint)")
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    holder
+}
+
+/// Waits until so many exports wait for the rows that are held.
+async fn held(server: &Server, exports: i64) {
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                   AND objid = 'all_leads'::regclass::oid AND classid = 0 AND objsubid = 1";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&server.pool).await.unwrap() != exports {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn start_export(server: &Server, folder: &Path) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+    command.args(["export", "leads", "--out", "leads.csv"]).current_dir(folder);
+    command.env("DATABASE_URL", &server.database_url).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect()
+}
+
 #[actix_web::test]
-async fn an_export_that_is_interrupted_leaves_nothing_behind() {
+async fn an_export_that_is_interrupted_leaves_nothing_behind_and_waits_for_no_database() {
     let server = Server::start().await;
-    // Enough for a second or two.
-    many_leads(&server, 200_000).await;
+    many_leads(&server, 100).await;
+    let _holder = hold_rows(&server).await;
     let folder = tempfile::tempdir().unwrap();
     for signal in [Signal::INT, Signal::TERM] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
-        command.args(["export", "leads", "--out", "leads.csv"]).current_dir(folder.path());
-        let mut child =
-            command.env("DATABASE_URL", &server.database_url).stderr(Stdio::null()).spawn().unwrap();
-        let part = folder.path().join("leads.csv.part");
-        let ended = actix_web::web::block(move || {
-            while !std::fs::exists(&part).unwrap() && child.try_wait().unwrap().is_none() {
-                std::thread::yield_now();
-            }
-            kill_process(Pid::from_child(&child), signal).unwrap();
-            child.wait().unwrap()
-        });
-        assert_eq!(ended.await.unwrap().code(), Some(1), "it ends by itself, and says that it failed");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no part lies about");
+        let mut child = start_export(&server, folder.path());
+        held(&server, 1).await;
+        let [part] = &files(folder.path())[..] else { panic!("the part alone") };
+        assert_eq!(std::fs::metadata(part).unwrap().permissions().mode() & 0o777, 0o600);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ended = actix_web::web::block(move || child.wait().unwrap());
+        let ended = timeout(PATIENCE, ended).await.expect("it ends, although the database does not answer");
+        assert_eq!(ended.unwrap().code(), Some(1), "it ends by itself, and says that it failed");
+        assert_eq!(files(folder.path()), [""; 0].map(PathBuf::from), "no part lies about");
+        // The session of the one that has gone notices when it is let go.
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks
+             WHERE locktype = 'advisory' AND NOT granted AND objid = 'all_leads'::regclass::oid",
+        )
+        .execute(&server.pool)
+        .await
+        .unwrap();
+        held(&server, 0).await;
     }
+}
+
+#[actix_web::test]
+async fn two_exports_to_one_file_do_not_harm_each_other() {
+    let server = Server::start().await;
+    many_leads(&server, 100).await;
+    let mut holder = hold_rows(&server).await;
+    let folder = tempfile::tempdir().unwrap();
+    let children = [start_export(&server, folder.path()), start_export(&server, folder.path())];
+    held(&server, 2).await;
+    assert_eq!(files(folder.path()).len(), 2, "each writes a part of its own");
+    sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut holder).await.unwrap();
+    for mut child in children {
+        assert!(actix_web::web::block(move || child.wait().unwrap()).await.unwrap().success());
+    }
+    assert_eq!(files(folder.path()), [folder.path().join("leads.csv")]);
+    assert_eq!(rows(&std::fs::read(folder.path().join("leads.csv")).unwrap()).len(), 100);
 }
 
 #[actix_web::test]
