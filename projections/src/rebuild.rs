@@ -73,7 +73,10 @@ async fn rebuild_in(
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Rebuilt, BuildError> {
     // Again at the switch; here, so that nobody folds for an hour before it is refused.
+    // All of it or nothing, so that one user can go on with what is left or throw it away.
+    sqlx::query("BEGIN").execute(&mut build.db).await?;
     build.schemas.copy_owners(&mut build.db, build.projection).await?;
+    sqlx::query("COMMIT").execute(&mut build.db).await?;
     let resumed_at = build.position().await?;
     begin_live(build).await?;
     let mut is_analyzed = false;

@@ -153,7 +153,9 @@ async fn whoever_rebuilds_the_tables_stay_the_servers_own_and_who_may_not_do_tha
         sqlx::query(&format!("ALTER TABLE {table} OWNER TO {owner}")).execute(&pool).await.unwrap();
     }
     let may_act_for_it = format!("GRANT {owner} TO USER");
-    let (colleague, of_colleague) = user(&pool, &url, "colleague", &[&may_act_for_it]).await;
+    // Of a colleague's own tables, everybody may read each.
+    let shows_all = "ALTER DEFAULT PRIVILEGES FOR ROLE USER GRANT SELECT ON TABLES TO PUBLIC";
+    let (colleague, of_colleague) = user(&pool, &url, "colleague", &[&may_act_for_it, shows_all]).await;
     let may_write = "GRANT ALL ON ALL TABLES IN SCHEMA TO USER";
     let (stranger, of_stranger) = user(&pool, &url, "stranger", &[may_write]).await;
     record_a_day(&server).await;
@@ -170,6 +172,21 @@ async fn whoever_rebuilds_the_tables_stay_the_servers_own_and_who_may_not_do_tha
         catch_up(&server).await.unwrap();
         assert_verified(&server).await;
     }
+
+    // What an interrupted rebuild leaves is the server's, too.
+    let mut poison = event(&capture(200));
+    poison.event_type = "LeadTransferred";
+    record_events(&pool, &[poison]).await;
+    catch_up(&server).await.unwrap();
+    for _ in 0..2 {
+        let error = rebuild(&of_colleague, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err();
+        assert!(matches!(error, BuildError::Poisoned { .. }), "{error}");
+        assert!(status(&server).await.unwrap()[0].build_position.is_some());
+        assert!(abandon(&server, &LEADS).await.unwrap());
+    }
+    rebuild(&of_colleague, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err();
+    rebuild(&server, &LEADS, Poisoned::Park, |_| ()).await.unwrap();
+    assert_eq!(shape(&pool).await, before);
 
     let error = rebuild(&of_stranger, &LEADS, Poisoned::Stop, |progress| {
         panic!("it is refused before it folds: {progress:?}");

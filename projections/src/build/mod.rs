@@ -80,8 +80,8 @@ pub enum BuildError {
     /// The tables belong to another database user, and this one may not give it the new ones.
     #[error(
         "the table {table} of {projection} belongs to another database user, and this one may not give it the rebuilt \
-         table; the live tables are as they were. Rebuild as the owner, or let this user act for it, with \
-         GRANT owner TO user"
+         table; the live tables are as they were. Rebuild as the owner, or let this user, which must be one that inherits, act \
+         for it, with GRANT owner TO user"
     )]
     Owner {
         /// The projection.

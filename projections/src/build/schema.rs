@@ -130,28 +130,32 @@ impl Schemas {
         Ok(self.made_by(db).await? == Some(now))
     }
 
-    /// Gives the copies of a projection's tables to whom the originals belong: the server may be another user than
-    /// whoever rebuilds, and must go on writing.
+    /// Gives the build, with all that is in it, to whom the originals belong: the server may be another user than whoever
+    /// rebuilds, and must go on writing; and what is left of an interrupted rebuild must not be out of its reach.
     pub(crate) async fn copy_owners(
         &self,
         db: &mut PgConnection,
         projection: &Registration,
     ) -> Result<(), BuildError> {
-        for table in projection.tables {
-            if let Err(error) = self.run(db, include_str!("../sql/copy_owner.sql"), table.name).await {
-                return Err(match is_forbidden(&error) {
-                    true => {
-                        BuildError::Owner { projection: projection.name, table: table.name, source: error }
-                    }
-                    false => error.into(),
+        let give_build = include_str!("../sql/give_build.sql");
+        let copy_owner = include_str!("../sql/copy_owner.sql");
+        let schema = projection.tables.iter().take(1).map(|table| (table.name, give_build));
+        let tables = projection.tables.iter().map(|table| table.name).chain(BOOKKEEPING);
+        for (table, query) in schema.chain(tables.map(|table| (table, copy_owner))) {
+            for statement in self.statements(db, query, table).await? {
+                let Err(source) = sqlx::query(&statement).execute(&mut *db).await else { continue };
+                return Err(match is_forbidden(&source) && statement.starts_with("ALTER ") {
+                    true => BuildError::Owner { projection: projection.name, table, source },
+                    false => source.into(),
                 });
             }
         }
         Ok(())
     }
 
-    /// Gives the copy of a table what others may do with the original.
+    /// Lets others do with the copy of a table what they may do with the original, and nothing else.
     pub(crate) async fn copy_grants(&self, db: &mut PgConnection, table: &str) -> Result<(), sqlx::Error> {
+        self.run(db, include_str!("../sql/clear_grants.sql"), table).await?;
         self.run(db, include_str!("../sql/copy_grants.sql"), table).await
     }
 
@@ -178,15 +182,19 @@ impl Schemas {
 
     /// Runs the statements that a query writes about a table and its copy.
     async fn run(&self, db: &mut PgConnection, query: &str, table: &str) -> Result<(), sqlx::Error> {
-        let statements: Vec<String> = sqlx::query_scalar(query)
-            .bind(self.in_live(table))
-            .bind(self.in_build(table))
-            .fetch_all(&mut *db)
-            .await?;
-        for statement in statements {
+        for statement in self.statements(db, query, table).await? {
             sqlx::query(&statement).execute(&mut *db).await?;
         }
         Ok(())
+    }
+
+    async fn statements(
+        &self,
+        db: &mut PgConnection,
+        query: &str,
+        table: &str,
+    ) -> Result<Vec<String>, sqlx::Error> {
+        sqlx::query_scalar(query).bind(self.in_live(table)).bind(self.in_build(table)).fetch_all(db).await
     }
 }
 
