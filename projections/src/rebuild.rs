@@ -26,6 +26,10 @@ const PAUSE_BETWEEN_TRIES: Duration = Duration::from_millis(500);
 /// SQLSTATE of "lock not available".
 const LOCK_TIMEOUT: &str = "55P03";
 
+/// SQLSTATE of "deadlock detected": somebody takes the tables and then the cursor. Of the two, one is let go, and it may
+/// be the other one next time.
+const DEADLOCK: &str = "40P01";
+
 /// SQLSTATE of "dependent objects still exist".
 const DEPENDENTS: &str = "2BP01";
 
@@ -148,7 +152,7 @@ async fn switch(build: &mut Build) -> Result<Switch, BuildError> {
     let Err(BuildError::Refused(error)) = &switched else { return switched };
     let Some(refused) = error.as_database_error() else { return switched };
     match refused.code().as_deref() {
-        Some(LOCK_TIMEOUT) => Ok(Switch::Held),
+        Some(LOCK_TIMEOUT | DEADLOCK) => Ok(Switch::Held),
         Some(DEPENDENTS) => {
             let refused = refused.try_downcast_ref::<sqlx::postgres::PgDatabaseError>();
             let detail = refused.and_then(|error| error.detail()).unwrap_or("PostgreSQL does not say what");
@@ -186,6 +190,15 @@ async fn switch_inside(build: &mut Build) -> Result<Switch, BuildError> {
     }
     if !build.schemas.lock_shape(&mut build.db, build.projection).await? {
         return Err(BuildError::Migrated { projection: name });
+    }
+    // A newer program that was beginning when the cursor was asked for has put its own in the place of that one, and who
+    // waited for the row found none.
+    let now: Option<i32> = sqlx::query_scalar(&format!("SELECT max(version) FROM {cursors} WHERE name = $1"))
+        .bind(name)
+        .fetch_one(&mut build.db)
+        .await?;
+    if now.is_some_and(|newest| newest > version) {
+        return Err(BuildError::Superseded { projection: name });
     }
     build.schemas.copy_owners(&mut build.db, build.projection).await?;
     for table in tables {

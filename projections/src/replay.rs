@@ -12,10 +12,10 @@ use sqlx::{PgConnection, PgPool};
 
 use event_store::read_after;
 
-use crate::Registration;
 use crate::page::write_rows;
 use crate::parked::park;
 use crate::refusal::is_refused;
+use crate::{Registration, cursor};
 
 /// Most events of a replay: a few seconds in which the live projection waits.
 pub const MAX_REPLAY_EVENTS: u64 = 100_000;
@@ -160,12 +160,18 @@ async fn take_cursor(db: &mut PgConnection, projection: &'static Registration) -
         "SELECT version, position FROM projection_cursors WHERE name = $1 ORDER BY version DESC FOR UPDATE",
     )
     .bind(projection.name)
-    .fetch_optional(db)
+    .fetch_optional(&mut *db)
     .await?;
     match newest {
         Some((version, position)) if version == projection.version => Ok(position.cast_unsigned()),
         Some(_) => Err(ReplayError::OtherVersion { projection: projection.name }),
-        None => Ok(0),
+        // None; or a newer program that was beginning has put its own in the place of the one that was waited for.
+        None => match cursor::live_version(db, projection).await? {
+            Some(version) if version != projection.version => {
+                Err(ReplayError::OtherVersion { projection: projection.name })
+            }
+            _ => Ok(0),
+        },
     }
 }
 

@@ -283,6 +283,56 @@ async fn what_was_built_before_a_migration_does_not_take_the_place_of_what_was_m
     assert_verified(&pool).await;
 }
 
+/// Waits until somebody waits for what this session holds.
+async fn waited_for(pool: &PgPool, pid: i32) {
+    let waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))";
+    while !sqlx::query_scalar::<_, bool>(waits).bind(pid).fetch_one(pool).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_the_cursor_while_a_newer_program_begins_leaves_its_tables_alone() {
+    let (pool, _) = fresh_store().await;
+    record_a_day(&pool).await;
+    catch_up(&pool).await.unwrap();
+    for is_rebuild in [true, false] {
+        let mut newer = pool.begin().await.unwrap();
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *newer).await.unwrap();
+        for statement in [
+            "INSERT INTO projection_cursors (name, version, position)
+             SELECT name, version + 1, position FROM projection_cursors WHERE name = 'leads'",
+            "DELETE FROM projection_cursors a USING projection_cursors b WHERE a.name = b.name AND a.version < b.version",
+        ] {
+            sqlx::query(statement).execute(&mut *newer).await.unwrap();
+        }
+        let working = pool.clone();
+        let work = tokio::spawn(async move {
+            if is_rebuild {
+                let error = rebuild(&working, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err();
+                assert!(matches!(error, BuildError::Superseded { .. }), "{error}");
+            } else {
+                let error = replay(&working, &LEADS, 1, None).await.unwrap_err();
+                assert!(matches!(error, ReplayError::OtherVersion { .. }), "{error}");
+            }
+        });
+        waited_for(&pool, pid).await;
+        newer.commit().await.unwrap();
+        work.await.unwrap();
+        let version: i32 = sqlx::query_scalar("SELECT version FROM projection_cursors WHERE name = 'leads'")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(version, LEADS.version + 1);
+        sqlx::query("UPDATE projection_cursors SET version = $1 WHERE name = 'leads'")
+            .bind(LEADS.version)
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    assert_verified(&pool).await;
+}
+
 #[tokio::test]
 async fn an_empty_store_and_a_single_event_are_rebuilt_and_verified_like_any_other() {
     let (pool, _) = fresh_store().await;
