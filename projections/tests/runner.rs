@@ -16,6 +16,7 @@ use projections::{
 };
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
+use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -368,13 +369,16 @@ async fn a_leader_that_the_database_refuses_goes_on_in_a_new_session() {
     sqlx::query("ALTER TABLE contacts RENAME TO elsewhere").execute(&pool).await.unwrap();
     record(&pool, &captures(3..=20)).await;
     wait_for(&pool, &DEVICES, 20, PATIENCE).await.unwrap();
-    loop {
-        let now = leaders(&pool).await;
-        if !now.is_empty() && now != first {
-            break;
+    let another = async {
+        loop {
+            let now = leaders(&pool).await;
+            if !now.is_empty() && now != first {
+                break;
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
+    };
+    timeout(PATIENCE, another).await.expect("it leads in another session");
     sqlx::query("ALTER TABLE elsewhere RENAME TO contacts").execute(&pool).await.unwrap();
     reached(&pool, 20).await;
     assert_each_once(&pool, 20).await;
