@@ -2,7 +2,7 @@
 //! transaction. Which tables that are says the connection's `search_path`: a build has a schema of its own
 //! ([`crate::build`]).
 //!
-//! After an error the connection may be left inside a transaction: whoever gets one drops the connection.
+//! After an error the connection may be left inside a transaction: whoever gets one rolls back, or drops the connection.
 
 use event_store::{RecordedEvent, read_after};
 use sqlx::PgConnection;

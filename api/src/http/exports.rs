@@ -153,7 +153,7 @@ pub(crate) async fn export_contacts(
                 ("leadlog-head" = u64, description = "Position in the store's log up to which an export is complete now"),
                 ("leadlog-rows" = u64, description = "How many rows match now"),
             )),
-        (status = 400, description = "A parameter is unknown, not valid, or not for this export"),
+        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export"),
         (status = 404, description = "There is no such kind of file"),
         (status = 422, description = "More rows than a spreadsheet can hold"),
         (status = 503, description = "The rows are not there yet: try again"),
@@ -179,7 +179,7 @@ pub(crate) async fn head_leads(
                 ("leadlog-head" = u64, description = "Position in the store's log up to which an export is complete now"),
                 ("leadlog-rows" = u64, description = "How many rows match now"),
             )),
-        (status = 400, description = "A parameter is unknown, not valid, or not for this export"),
+        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export"),
         (status = 404, description = "There is no such kind of file"),
         (status = 422, description = "More rows than a spreadsheet can hold"),
         (status = 503, description = "The rows are not there yet: try again"),
@@ -262,7 +262,9 @@ fn headers(kind: ExportKind, file: FileType, head: u64, rows: u64) -> HttpRespon
 
 fn send(exported: Exported, head: u64, kind: ExportKind, file: FileType) -> HttpResponse {
     let mut response = headers(kind, file, head, exported.rows);
-    let chunks = exported.chunks.inspect_err(|error| tracing::error!(%error, "an export was cut"));
+    let chunks = exported
+        .chunks
+        .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "an export was cut"));
     match exported.bytes {
         // Packed already: to pack it again would save nothing, and cost it its length.
         Some(bytes) => {
@@ -320,7 +322,7 @@ impl From<FormatError> for Problem {
 
 impl From<WaitError> for Problem {
     fn from(error: WaitError) -> Self {
-        tracing::warn!(%error, "an export could not begin");
+        tracing::warn!(error = &error as &dyn std::error::Error, "an export could not begin");
         Self::unavailable("The rows for this export are not ready yet. Try again.")
     }
 }
