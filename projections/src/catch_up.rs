@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
 use crate::page::{LastPage, Step, step};
-use crate::refusal::is_refused;
+use crate::refusal::DatabaseError;
 use crate::{ALL, Registration, RunnerOptions, cursor, leadership};
 
 /// How often cursors of another process are looked at.
@@ -19,12 +19,20 @@ const MAX_STALL: Duration = Duration::from_secs(90);
 /// Why the projections did not catch up.
 #[derive(Debug, thiserror::Error)]
 pub enum CatchUpError {
-    /// No answer; what was written stays, and another try goes on from there.
-    #[error("the projections cannot be brought up to date, because the database does not answer")]
-    Database(#[source] sqlx::Error),
-    /// The database answers, and will not do what it was asked.
-    #[error("the projections cannot be brought up to date, because the database refuses a statement")]
-    Refused(#[source] sqlx::Error),
+    /// What was written stays, and another try goes on from there.
+    #[error("the projections cannot be brought up to date")]
+    Database(#[source] DatabaseError),
+    /// The database answers, and will not do what this projection asks.
+    #[error(
+        "the projection {projection} cannot be brought up to date, because the database refuses a statement"
+    )]
+    Refused {
+        /// The projection.
+        projection: &'static str,
+        /// What PostgreSQL says about it.
+        #[source]
+        source: sqlx::Error,
+    },
     /// A newer program has taken the tables over.
     #[error(
         "the projection {projection} was made by a newer version of this program; use that version, or update this one"
@@ -61,18 +69,12 @@ pub enum CatchUpError {
     },
 }
 
-impl From<sqlx::Error> for CatchUpError {
-    fn from(error: sqlx::Error) -> Self {
-        if is_refused(&error) { Self::Refused(error) } else { Self::Database(error) }
-    }
-}
-
 /// Why a projection was not waited for to the end.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
-    /// No answer.
-    #[error("the state of the projections cannot be read, because the database does not answer")]
-    Database(#[from] sqlx::Error),
+    /// Nobody knows where it stands.
+    #[error("the state of the projections cannot be read")]
+    Database(#[source] DatabaseError),
     /// Not there in time.
     #[error(
         "the projection {projection} stands at position {reached}, {position} was not reached in {waited_ms} ms; try again"
@@ -110,12 +112,20 @@ async fn catch_up_unless_stalled(pool: &PgPool, max_stall: Duration) -> Result<(
                 let one = reach(&mut db, projection, head).await;
                 match &one {
                     Err(CatchUpError::Database(_)) => return one,
-                    Err(CatchUpError::Refused(_)) => {
+                    Err(CatchUpError::Refused { .. }) => {
                         sqlx::query("ROLLBACK").execute(&mut db).await?;
                     }
                     _ => {}
                 }
-                reached = reached.and(one);
+                match (&reached, one) {
+                    (Ok(()), one) => reached = one,
+                    // Only one can be answered.
+                    (Err(_), Err(error)) => tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "another projection cannot be brought up to date, either"
+                    ),
+                    (Err(_), Ok(())) => {}
+                }
             }
             leadership::give_up(db).await;
             return reached;
@@ -161,13 +171,22 @@ async fn stalled(
     })
 }
 
+fn of(projection: &Registration, error: sqlx::Error) -> CatchUpError {
+    match DatabaseError::from(error) {
+        DatabaseError::Refused(source) => CatchUpError::Refused { projection: projection.name, source },
+        silent @ DatabaseError::Silent(_) => CatchUpError::Database(silent),
+    }
+}
+
 async fn reach(
     db: &mut sqlx::PgConnection,
     projection: &Registration,
     head: u64,
 ) -> Result<(), CatchUpError> {
     loop {
-        match step(db, projection, RunnerOptions::default().page_events, &mut LastPage::default()).await? {
+        let mut page = LastPage::default();
+        let stepped = step(db, projection, RunnerOptions::default().page_events, &mut page).await;
+        match stepped.map_err(|error| of(projection, error))? {
             Step::Moved { through, .. } if through < head => {}
             Step::Moved { .. } | Step::CaughtUp => return Ok(()),
             Step::LostRace => {}

@@ -60,6 +60,7 @@ pub use leads::Leads;
 pub use projection::{Poison, Projection, Registration, Table};
 pub use quarantine::Quarantine;
 pub use rebuild::{Poisoned, Rebuilt, rebuild};
+pub use refusal::DatabaseError;
 pub use replay::{MAX_REPLAY_EVENTS, ReplayError, Replayed, replay};
 pub use runner::{Runner, RunnerOptions, Waker};
 pub use status::{ParkedEvent, ProjectionStatus, parked_events, status};

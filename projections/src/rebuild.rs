@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use crate::Registration;
 use crate::build::{Build, BuildError, PAGE_EVENTS, Progress, Purpose, quoted};
 use crate::page::OnPoison;
+use crate::refusal::DatabaseError;
 
 /// How long the switch waits for readers, in milliseconds. New readers wait behind it meanwhile.
 const SWITCH_LOCK_TIMEOUT_MS: u32 = 2_000;
@@ -149,7 +150,7 @@ async fn switch(build: &mut Build) -> Result<Switch, BuildError> {
     let switched = switch_inside(build).await;
     let is_done = matches!(switched, Ok(Switch::Done { .. }));
     sqlx::query(if is_done { "COMMIT" } else { "ROLLBACK" }).execute(&mut build.db).await?;
-    let Err(BuildError::Refused(error)) = &switched else { return switched };
+    let Err(BuildError::Database(DatabaseError::Refused(error))) = &switched else { return switched };
     let Some(refused) = error.as_database_error() else { return switched };
     match refused.code().as_deref() {
         Some(LOCK_TIMEOUT | DEADLOCK) => Ok(Switch::Held),

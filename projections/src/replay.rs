@@ -14,7 +14,7 @@ use event_store::read_after;
 
 use crate::page::write_rows;
 use crate::parked::park;
-use crate::refusal::is_refused;
+use crate::refusal::DatabaseError;
 use crate::{Registration, cursor};
 
 /// Most events of a replay: a few seconds in which the live projection waits.
@@ -82,18 +82,9 @@ pub enum ReplayError {
         /// The projection.
         projection: &'static str,
     },
-    /// No answer; nothing has changed.
-    #[error("the database does not answer; nothing has changed")]
-    Database(#[source] sqlx::Error),
-    /// The database answers, and will not do what it was asked.
-    #[error("the database refuses a statement; nothing has changed")]
-    Refused(#[source] sqlx::Error),
-}
-
-impl From<sqlx::Error> for ReplayError {
-    fn from(error: sqlx::Error) -> Self {
-        if is_refused(&error) { Self::Refused(error) } else { Self::Database(error) }
-    }
+    /// It does not answer, or refuses a statement.
+    #[error(transparent)]
+    Database(DatabaseError),
 }
 
 /// Folds the events from `from` to `to`, without `to` to where the projection stands. Harmless when repeated.

@@ -15,8 +15,8 @@ use domain::RefusalReason;
 use event_store::connect;
 use event_store::testing::fresh_store;
 use projections::{
-    ALL, BuildError, DEVICES, DifferenceKind, LEADS, Poisoned, QUARANTINE, ReplayError, Runner,
-    RunnerOptions, abandon, catch_up, parked_events, rebuild, replay, status, verify,
+    ALL, BuildError, DEVICES, DatabaseError, DifferenceKind, LEADS, Poisoned, QUARANTINE, ReplayError,
+    Runner, RunnerOptions, abandon, catch_up, parked_events, rebuild, replay, status, verify,
 };
 use serde_json::json;
 use sqlx::PgPool;
@@ -219,7 +219,11 @@ async fn a_statement_that_is_refused_is_no_database_that_does_not_answer() {
         rebuild(&pool, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err(),
         verify(&pool, &LEADS, |_| ()).await.unwrap_err(),
     ] {
-        assert!(matches!(error, BuildError::Refused(_)) && error.to_string().contains("refuses"), "{error}");
+        assert!(
+            matches!(error, BuildError::Database(DatabaseError::Refused(_)))
+                && error.to_string().contains("refuses"),
+            "{error}"
+        );
     }
     rename(&pool, "elsewhere", "events").await;
     pool.close().await;

@@ -11,8 +11,8 @@ use event_store::testing::fresh_store;
 use event_store::{RecordedEvent, connect};
 use projections::fold::LeadChange;
 use projections::{
-    ALL, CatchUpError, DEVICES, LEADS, Leads, Poison, Projection, QUARANTINE, Registration, ReplayError,
-    Runner, RunnerOptions, Table, WaitError, catch_up, replay, wait_for,
+    ALL, CatchUpError, DEVICES, DatabaseError, LEADS, Leads, Poison, Projection, QUARANTINE, Registration,
+    ReplayError, Runner, RunnerOptions, Table, WaitError, catch_up, replay, wait_for,
 };
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -422,12 +422,17 @@ async fn a_projection_that_the_database_refuses_does_not_hold_the_others_up_and_
 
     record(&pool, &captures(21..=22)).await;
     let error = catch_up(&pool).await.unwrap_err();
-    assert!(matches!(error, CatchUpError::Refused(_)), "{error}");
+    assert!(matches!(error, CatchUpError::Refused { projection: "leads", .. }), "{error}");
     for projection in [&QUARANTINE, &DEVICES] {
         wait_for(&pool, projection, 22, Duration::ZERO).await.unwrap();
     }
     let error = replay(&pool, &LEADS, 1, None).await.unwrap_err();
-    assert!(matches!(error, ReplayError::Refused(_)), "{error}");
+    assert!(matches!(error, ReplayError::Database(DatabaseError::Refused(_))), "{error}");
+
+    sqlx::query("ALTER TABLE projection_cursors RENAME TO unseen").execute(&pool).await.unwrap();
+    let error = wait_for(&pool, &LEADS, 20, Duration::ZERO).await.unwrap_err();
+    assert!(matches!(error, WaitError::Database(DatabaseError::Refused(_))), "{error}");
+    sqlx::query("ALTER TABLE unseen RENAME TO projection_cursors").execute(&pool).await.unwrap();
 
     let runner = Runner::spawn(pool.clone(), SMALL_PAGES);
     sqlx::query("ALTER TABLE elsewhere RENAME TO contacts").execute(&pool).await.unwrap();

@@ -24,7 +24,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::cursor::{self, Cursor};
 use crate::page::{Folded, OnPoison, fold};
-use crate::refusal::is_refused;
+use crate::refusal::DatabaseError;
 use crate::{Poison, Registration, leadership};
 pub(crate) use schema::{Purpose, Schemas, quoted};
 
@@ -134,18 +134,9 @@ pub enum BuildError {
         /// The projection.
         projection: &'static str,
     },
-    /// No answer.
-    #[error("the database does not answer")]
-    Database(#[source] sqlx::Error),
-    /// The database answers, and will not do what it was asked.
-    #[error("the database refuses a statement; the live tables are as they were")]
-    Refused(#[source] sqlx::Error),
-}
-
-impl From<sqlx::Error> for BuildError {
-    fn from(error: sqlx::Error) -> Self {
-        if is_refused(&error) { Self::Refused(error) } else { Self::Database(error) }
-    }
+    /// It does not answer, or refuses a statement.
+    #[error(transparent)]
+    Database(DatabaseError),
 }
 
 /// Throws away what interrupted builds of a projection left behind; says whether there was anything.

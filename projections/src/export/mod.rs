@@ -45,7 +45,7 @@ use domain::PublishedCampaigns;
 use futures_util::stream::BoxStream;
 use sqlx::PgPool;
 
-use crate::{LEADS, Registration};
+use crate::{DatabaseError, LEADS, Registration};
 use rows::Rows;
 
 pub use filter::{ConsentId, ConsentIdError, Filter, FilterError};
@@ -83,9 +83,9 @@ pub struct Exported {
 /// Why an export ended before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// No answer, or not in time.
-    #[error("the export was cut, because the database does not answer; start it again")]
-    Database(#[from] sqlx::Error),
+    /// Its rows could not be read.
+    #[error("the export was cut; start it again when the database gives its rows")]
+    Database(#[source] DatabaseError),
     /// A row could not be written as CSV.
     #[error("the export was cut, because a row cannot be written as CSV")]
     Csv(#[from] ::csv::Error),
