@@ -126,7 +126,7 @@ async fn the_newest_backup_of_each_installation_is_listed_before_older_ones_of_a
          content) SELECT 'busy-' || device, version, now(), '', 1, 1, 1, '{}', '{}', '' \
          FROM generate_series(1, 30) AS device, generate_series(1, 8) AS version",
     )
-    .execute(server.pool())
+    .execute(&server.pool)
     .await
     .unwrap();
     let listed = server.get("/api/backups").await.json();
