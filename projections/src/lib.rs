@@ -53,7 +53,7 @@ mod runner;
 mod status;
 mod verify;
 
-pub use build::{BuildError, Progress, abandon};
+pub use build::{BuildError, Progress, abandon, keep_sweeping, sweep_comparisons};
 pub use catch_up::{CatchUpError, WaitError, catch_up, wait_for};
 pub use devices::Devices;
 pub use leads::Leads;

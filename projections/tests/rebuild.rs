@@ -16,7 +16,8 @@ use event_store::connect;
 use event_store::testing::fresh_store;
 use projections::{
     ALL, BuildError, DEVICES, DatabaseError, DifferenceKind, LEADS, Poisoned, QUARANTINE, ReplayError,
-    Runner, RunnerOptions, abandon, catch_up, parked_events, rebuild, replay, status, verify,
+    Runner, RunnerOptions, abandon, catch_up, parked_events, rebuild, replay, status, sweep_comparisons,
+    verify,
 };
 use serde_json::json;
 use sqlx::PgPool;
@@ -33,6 +34,21 @@ async fn assert_verified(pool: &PgPool) {
         let verification = verify(pool, projection, |_| ()).await.unwrap();
         assert!(verification.is_equal(), "{projection:?}: {verification:?}");
     }
+}
+
+/// What a killed comparison built holds personal data, and no erasure reaches it: it goes, and one under way does not.
+#[tokio::test]
+async fn what_a_killed_comparison_left_behind_is_swept_away() {
+    let (pool, _) = fresh_store().await;
+    record_a_day(&pool).await;
+    catch_up(&pool).await.unwrap();
+    let killed = pool.clone();
+    let killed = tokio::spawn(async move { verify(&killed, &LEADS, |_| panic!("killed")).await });
+    assert!(killed.await.unwrap_err().is_panic());
+    assert_eq!(builds(&pool).await.len(), 1);
+    // PostgreSQL gives the lock of the killed one back when it notices.
+    while sweep_comparisons(&pool).await.unwrap() == 0 {}
+    assert_eq!(builds(&pool).await, Vec::<String>::new());
 }
 
 /// Everything that a store meets: later versions, corrections, erasures, refusals and reports.

@@ -12,12 +12,14 @@
 //! - **Resumable.** Rows and cursor of a build move in one transaction, so one that was killed goes on where it was. One
 //!   that another version of the projection or of the schema began is thrown away.
 //! - **Cleared.** It holds personal data, so it is gone when it has served; what a killed one left behind goes with the
-//!   next one, or with [`abandon`].
+//!   next one, or with [`abandon`], and what a killed comparison left with [`keep_sweeping`], too.
 //! - **Alone.** A lock belongs to the build's session: of two who try, one works and the other is told.
 //! - **Never in the way.** Commits of a build are not waited for: after a crash of the database it goes on from an
 //!   earlier page. What ends it ([`rebuild`](crate::rebuild)) is flushed, and everything before it with it.
 
 mod schema;
+
+use std::time::Duration;
 
 use event_store::{head, read_after};
 use sqlx::{PgConnection, PgPool};
@@ -27,6 +29,9 @@ use crate::page::{Folded, OnPoison, fold};
 use crate::refusal::DatabaseError;
 use crate::{Poison, Registration, leadership};
 pub(crate) use schema::{Purpose, Schemas, quoted};
+
+/// Time between two sweeps.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Events of one page. A lead has at most 16 KiB, and mostly less than one.
 pub(crate) const PAGE_EVENTS: u64 = 5_000;
@@ -157,6 +162,39 @@ pub async fn abandon(pool: &PgPool, projection: &'static Registration) -> Result
     }
     leadership::give_up(db).await;
     Ok(was_there)
+}
+
+/// Throws away what comparisons left behind that were killed: nobody goes on with them, they hold personal data, and no
+/// erasure reaches them. Passes over those that are under way. Says how many there were.
+///
+/// # Errors
+/// When the database does not answer, or does not let this user.
+pub async fn sweep_comparisons(pool: &PgPool) -> Result<u32, BuildError> {
+    let mut db = pool.acquire().await?.detach();
+    let mut swept = 0;
+    for projection in &crate::ALL {
+        let schemas = Schemas::of(&mut db, projection, Purpose::Verify).await?;
+        if schemas.begun(&mut db).await?.is_some() && schemas.lock(&mut db).await? {
+            schemas.discard(&mut db).await?;
+            swept += 1;
+        }
+    }
+    leadership::give_up(db).await;
+    Ok(swept)
+}
+
+/// Sweeps every minute, for as long as the pool is open.
+pub async fn keep_sweeping(pool: PgPool) {
+    let mut tick = tokio::time::interval(SWEEP_EVERY);
+    while !pool.is_closed() {
+        tick.tick().await;
+        match sweep_comparisons(&pool).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "what stopped comparisons left behind was thrown away"),
+            Err(_) if pool.is_closed() => {}
+            Err(error) => tracing::warn!(%error, "what a stopped comparison left behind may still be there"),
+        }
+    }
 }
 
 /// An open build, and the session that has its lock.
