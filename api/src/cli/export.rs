@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use domain::{CampaignId, DeviceId, Timestamp};
 use projections::export::{self, ConsentId, Export as Rows, ExportKind, FileType, Filter};
@@ -99,7 +99,7 @@ enum Delimiter {
 
 impl Export {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let file = self.file_type();
+        let file = self.file_type()?;
         let delimiter = self.delimiter.map(export::Delimiter::from);
         let format = file.with(delimiter, self.no_bom.then_some(false))?;
         let rows = Rows::new(self.what.parse::<ExportKind>()?, self.filter.into())?;
@@ -128,15 +128,18 @@ impl Export {
             .await
     }
 
-    fn file_type(&self) -> FileType {
-        match self.format {
+    fn file_type(&self) -> anyhow::Result<FileType> {
+        Ok(match self.format {
             Some(Format::Csv) => FileType::Csv,
             Some(Format::Xlsx) => FileType::Xlsx,
             Some(Format::Ndjson) => FileType::Ndjson,
-            None => output::ending(self.out.as_deref())
-                .and_then(|ending| ending.parse().ok())
-                .unwrap_or(FileType::Csv),
-        }
+            None => match output::ending(self.out.as_deref()) {
+                Some(ending) => ending.parse().ok().with_context(|| {
+                    format!("no export is a .{ending}: name the file .csv, .xlsx or .ndjson, or say what it is with --format")
+                })?,
+                None => FileType::Csv,
+            },
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where a command writes what it was asked for.
 
-use std::fs::Permissions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -14,17 +14,28 @@ use super::stop_signal::StopSignal;
 /// What others may do with a file of people's data: nothing.
 const OWNER_ONLY: u32 = 0o600;
 
-/// How the name of a file ends.
-pub(super) fn ending(file: Option<&Path>) -> Option<&str> {
-    file?.extension()?.to_str()
+/// How the name of a file ends, in lower case.
+pub(super) fn ending(file: Option<&Path>) -> Option<String> {
+    file?.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase())
 }
 
-/// Writes the chunks to the file, whole or not at all; without a file, to standard output.
+/// Writes the chunks to the file, whole or not at all; without a file, or to `-`, to standard output. What is there
+/// already and is no file (a pipe, a device) is written to as it is.
 pub(super) async fn write(chunks: Chunks, out: Option<&Path>) -> anyhow::Result<()> {
     match out {
         None => copy(chunks, std::io::stdout().lock()).await,
+        Some(file) if file == Path::new("-") => copy(chunks, std::io::stdout().lock()).await,
         Some(file) => {
-            write_file(chunks, file).await.with_context(|| format!("cannot write {}", file.display()))
+            let written = match std::fs::metadata(file) {
+                // A link stays one: what it leads to is replaced.
+                Ok(there) if there.is_file() => write_file(chunks, &file.canonicalize()?).await,
+                Ok(_) => match OpenOptions::new().write(true).open(file) {
+                    Ok(other) => copy(chunks, other).await,
+                    Err(error) => Err(error.into()),
+                },
+                Err(_) => write_file(chunks, file).await,
+            };
+            written.with_context(|| format!("cannot write {}", file.display()))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
-use domain::{ClientId, DeviceId, FieldError, RefusalReason, ReleaseOutcome, Timestamp};
+use domain::{ClientId, DeviceId, FieldError, RefusalReason, ReleaseOutcome, Timestamp, Verdict};
 use intake::{Direct, ReleaseError, Released};
 use projections::fold::Quarantined;
 use projections::quarantine::{self, QuarantineFormat};
@@ -167,10 +167,10 @@ impl Export {
 
 /// The format that the name of a file asks for.
 fn of_name(out: Option<&Path>) -> anyhow::Result<Format> {
-    match output::ending(out) {
+    match output::ending(out).as_deref() {
         Some("ndjson") => Ok(Format::Ndjson),
-        Some("xlsx") => bail!("the quarantine is written as csv or ndjson; name the file so"),
-        _ => Ok(Format::Csv),
+        Some("csv") | None => Ok(Format::Csv),
+        Some(_) => bail!("the quarantine is written as csv or ndjson; name the file so"),
     }
 }
 
@@ -199,10 +199,14 @@ impl One {
 }
 
 /// The next step for whoever gets this error.
-const fn what_to_do(error: &ReleaseError) -> &'static str {
+fn what_to_do(error: &ReleaseError) -> &'static str {
     match error {
         ReleaseError::NotFound => "; `leadlog quarantine list` prints those that there are",
         ReleaseError::AlreadyReleased(_) => "; there is nothing left to do",
+        // It may be a good lead, and what is put aside cannot be released any more.
+        ReleaseError::StillRefused(result) if result.status == Verdict::Unsupported => {
+            ". Nothing was changed. Update this program, and release it again then"
+        }
         ReleaseError::StillRefused(_) => {
             ". Nothing was changed. Fix the lead on its iPad, or put this aside with `leadlog quarantine dismiss`"
         }

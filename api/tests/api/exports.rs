@@ -232,6 +232,36 @@ async fn export_to_a_full_disk(server: &Server, folder: &Path, name: &str) -> Ou
     actix_web::web::block(move || command.output().unwrap()).await.unwrap()
 }
 
+/// A pipe or a device is no file to be replaced, and a name that says something else is no CSV.
+#[actix_web::test]
+async fn what_is_no_file_is_written_to_and_a_link_stays_one() {
+    let server = Server::start().await;
+    many_leads(&server, 3).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let export = async |out: &str| leadlog(&server.database_url, &["export", "leads", "--out", out]).await;
+
+    let pipe = path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = Command::new("cat").arg(&pipe).stdout(Stdio::piped()).spawn().unwrap();
+    let written = export(&pipe).await;
+    assert!(written.is_success, "{}", written.error);
+    let read = actix_web::web::block(move || reader.wait_with_output().unwrap()).await.unwrap();
+    assert!(read.stdout.starts_with("\u{feff}campaign;".as_bytes()));
+    assert!(!std::fs::metadata(&pipe).unwrap().is_file());
+
+    let (real, link) = (path("real.csv"), path("link.csv"));
+    std::fs::write(&real, "yesterday's").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    assert!(export(&link).await.is_success);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(std::fs::read(&real).unwrap().starts_with("\u{feff}campaign;".as_bytes()));
+
+    let refused = export(&path("leads.pdf")).await;
+    assert!(!refused.is_success && refused.error.contains(".ndjson"), "{}", refused.error);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
 #[actix_web::test]
 async fn a_file_is_written_whole_or_not_at_all() {
     let server = Server::start().await;

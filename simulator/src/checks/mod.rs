@@ -53,6 +53,7 @@ impl fmt::Display for Violation {
 pub fn what_waits(world: &World) -> Option<Violation> {
     i10_saves::what_waits(world)
         .or_else(|| i02_arrives_once::what_waits(world))
+        .or_else(|| i09_gaps::what_waits(world))
         .or_else(|| i04_removal::what_waits(world))
 }
 
