@@ -23,7 +23,7 @@ pub struct DeviceReport {
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub saved_through: u64,
     /// When a store heard it first, by that store's clock; of an installation whose storage is gone, when the next one
-    /// on the device missed it, by the device's clock.
+    /// on the device missed it, by the device's clock. The beginning of 1970 when nobody can say.
     pub heard_at: Timestamp,
 }
 

@@ -48,8 +48,11 @@ pub async fn answer<L: EventLog, R: Recorder>(
     received_at: Timestamp,
     request: &SyncRequest<'_>,
 ) -> Result<SyncResponse, IntakeError> {
-    let (mut recordings, mut events): (Vec<Recording<'_>>, Vec<NewEvent>) =
-        request.entries.iter().map(|entry| judge_entry(entry, campaigns, received_at)).unzip();
+    let (mut recordings, mut events): (Vec<Recording<'_>>, Vec<NewEvent>) = request
+        .entries
+        .iter()
+        .map(|entry| judge_entry(entry, request.sender.as_ref(), campaigns, received_at))
+        .unzip();
     let reports =
         devices::news(request, received_at, &highest_numbers(&recordings), recorder.heard_devices());
     events.extend(reports.iter().filter_map(devices::event));
@@ -59,7 +62,7 @@ pub async fn answer<L: EventLog, R: Recorder>(
 
     if let Some(heard) = recorder.heard_devices() {
         let recorded = recordings.iter().filter(|recording| recording.is_recorded());
-        recorded.filter_map(Recording::device_number).for_each(|(device, seq)| heard.hear(device, seq));
+        recorded.filter_map(Recording::heard_number).for_each(|(device, seq)| heard.hear(device, seq));
         reports.iter().for_each(|report| heard.hear(&report.device_id, report.saved_through));
     }
     let mut state = StoreState {
@@ -91,15 +94,16 @@ pub async fn answer<L: EventLog, R: Recorder>(
     Ok(SyncResponse { store: state, lineage, erasures, cloud_verdicts, results })
 }
 
-/// The event that records this entry, whatever it is worth.
+/// The event that records this entry, whatever it is worth. Without a `sender`, nobody says who brought it.
 pub(crate) fn judge_entry<'r>(
     entry: &'r RawValue,
+    sender: Option<&DeviceId>,
     campaigns: &dyn Campaigns,
     received_at: Timestamp,
 ) -> (Recording<'r>, NewEvent) {
     match judge(entry, campaigns, received_at) {
-        Judgement::Accepted(accepted) => Recording::of_accepted(*accepted, entry.get()),
-        Judgement::Refused(refusal) => Recording::of_refusal(*refusal, entry.get()),
+        Judgement::Accepted(accepted) => Recording::of_accepted(*accepted, entry.get(), sender),
+        Judgement::Refused(refusal) => Recording::of_refusal(*refusal, entry.get(), sender),
     }
 }
 
@@ -122,10 +126,10 @@ pub(crate) async fn record_entries<R: Recorder>(
     Ok(first)
 }
 
-/// The highest `deviceSeq` of each device among the entries.
+/// The highest `deviceSeq` of each device among the entries that it sent itself.
 fn highest_numbers(recordings: &[Recording<'_>]) -> HashMap<DeviceId, u64> {
     let mut highest = HashMap::new();
-    for (device, number) in recordings.iter().filter_map(Recording::device_number) {
+    for (device, number) in recordings.iter().filter_map(Recording::heard_number) {
         let known = highest.entry(device.clone()).or_insert(number);
         *known = number.max(*known);
     }

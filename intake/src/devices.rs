@@ -11,7 +11,8 @@ use event_store::NewEvent;
 /// Most devices that are remembered. When there are more, everything is forgotten, and heard again.
 const MAX_DEVICES: usize = 10_000;
 
-/// The highest number of each device that went into the log through this process, in an entry or in a report.
+/// The highest number of each device that went into the log through this process, in an entry that it sent itself or in a
+/// report.
 /// It only saves repetitions: the log records a report once in any case.
 #[derive(Debug, Default)]
 pub struct HeardDevices(Mutex<HashMap<DeviceId, u64>>);
@@ -39,7 +40,8 @@ impl HeardDevices {
     }
 }
 
-/// The reports of this request that say more than the entries beside them, and than what was heard before.
+/// The reports of this request that say more than the entries beside them that their device sent itself, and than what
+/// was heard before.
 pub(crate) fn news(
     request: &SyncRequest<'_>,
     received_at: Timestamp,

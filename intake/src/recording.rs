@@ -13,6 +13,8 @@ pub(crate) struct Recording<'r> {
     raw: &'r str,
     /// The installation that made it, and its number there.
     device: Option<(DeviceId, u64)>,
+    /// Who brought it.
+    bearer: Bearer,
     /// Whether it is recorded as refused, and not in its lead's stream.
     is_refusal: bool,
     /// The event of a later version, kept because it may have to wait.
@@ -24,15 +26,21 @@ pub(crate) struct Recording<'r> {
 
 impl<'r> Recording<'r> {
     /// An entry that obeys the rules: an event in the lead's stream, with the bytes as received.
-    pub(crate) fn of_accepted(accepted: Accepted, raw: &'r str) -> (Self, NewEvent) {
+    pub(crate) fn of_accepted(
+        accepted: Accepted,
+        raw: &'r str,
+        sender: Option<&DeviceId>,
+    ) -> (Self, NewEvent) {
         let device = accepted.event.entry().device_id.clone();
+        let bearer = Bearer::of(Some(&device), sender);
         let device = Some((device, accepted.event.entry().device_seq));
         let version = accepted.event.entry().version;
         let flags = accepted.flags.clone();
-        let event = lead_event(accepted, raw);
+        let event = lead_event(accepted, raw, &bearer);
         let recording = Self {
             raw,
             device,
+            bearer,
             is_refusal: false,
             later_version: (version > 1).then(|| event.clone()),
             refusal: None,
@@ -47,11 +55,14 @@ impl<'r> Recording<'r> {
     }
 
     /// An entry that breaks a rule: an event in the stream of its digest.
-    pub(crate) fn of_refusal(refusal: Refusal, raw: &'r str) -> (Self, NewEvent) {
-        let device = refusal.device_id.as_ref().and_then(|id| id.parse().ok());
+    pub(crate) fn of_refusal(refusal: Refusal, raw: &'r str, sender: Option<&DeviceId>) -> (Self, NewEvent) {
+        let device: Option<DeviceId> = refusal.device_id.as_ref().and_then(|id| id.parse().ok());
+        let bearer = Bearer::of(device.as_ref(), sender);
+
         let recording = Self {
             raw,
             device: device.zip(refusal.device_seq),
+            bearer,
             is_refusal: true,
             later_version: None,
             refusal: None,
@@ -62,7 +73,8 @@ impl<'r> Recording<'r> {
                 ..unanswered(refusal.reason.verdict())
             },
         };
-        (recording, refusal_event(refusal))
+        let event = refusal_event(refusal, &recording.bearer);
+        (recording, event)
     }
 
     /// Takes what became of the event. Answers why, when the log refuses even the refusal of this entry.
@@ -103,9 +115,10 @@ impl<'r> Recording<'r> {
         self.result.position.is_some()
     }
 
-    /// The installation that made it, and its number there, as far as it can be read.
-    pub(crate) fn device_number(&self) -> Option<(&DeviceId, u64)> {
-        self.device.as_ref().map(|(device, number)| (device, *number))
+    /// The installation that made it, and its number there, if that installation sent it: only then it has been heard.
+    pub(crate) fn heard_number(&self) -> Option<(&DeviceId, u64)> {
+        let device = self.device.as_ref().filter(|_| self.bearer == Bearer::Maker);
+        device.map(|(device, number)| (device, *number))
     }
 
     /// What the sender is told.
@@ -117,7 +130,7 @@ impl<'r> Recording<'r> {
         self.is_refusal = true;
         self.result.status = reason.verdict();
         self.result.errors.clone_from(&errors);
-        self.refusal = Some(refusal_event(Refusal {
+        let refusal = Refusal {
             client_id: self.result.client_id.clone(),
             version: self.result.version,
             device_id: self.device.as_ref().map(|(device, _)| device.to_string()),
@@ -125,7 +138,8 @@ impl<'r> Recording<'r> {
             reason,
             errors,
             raw: self.raw.to_owned(),
-        }));
+        };
+        self.refusal = Some(refusal_event(refusal, &self.bearer));
     }
 
     /// The event that records this entry stands in the log.
@@ -146,8 +160,30 @@ impl<'r> Recording<'r> {
     }
 }
 
+/// Who brought an entry. What another brings says nothing about whether the installation that made it still lives, nor
+/// about what else it holds: a backup, a hub and a released refusal bring entries of installations that are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Bearer {
+    /// The installation that made it.
+    Maker,
+    /// Another installation, a hub, or nobody who gave a name.
+    Other(Option<DeviceId>),
+}
+
+impl Bearer {
+    fn of(maker: Option<&DeviceId>, sender: Option<&DeviceId>) -> Self {
+        if sender.is_some() && maker == sender { Self::Maker } else { Self::Other(sender.cloned()) }
+    }
+
+    /// `sender`, only where it is not the installation that made the entry; empty when nobody gave a name.
+    fn metadata(&self) -> Option<(&'static str, String)> {
+        let Self::Other(sender) = self else { return None };
+        Some(("sender", sender.as_ref().map(DeviceId::to_string).unwrap_or_default()))
+    }
+}
+
 /// The event of an entry that obeys the rules.
-pub(crate) fn lead_event(accepted: Accepted, raw: &str) -> NewEvent {
+fn lead_event(accepted: Accepted, raw: &str, bearer: &Bearer) -> NewEvent {
     let entry = accepted.event.entry();
     NewEvent {
         aggregate_type: LEAD_STREAM,
@@ -157,12 +193,12 @@ pub(crate) fn lead_event(accepted: Accepted, raw: &str) -> NewEvent {
         event_version: LeadEvent::FORM_VERSION,
         payload: raw.to_owned(),
         digest: accepted.digest,
-        metadata: metadata(&accepted),
+        metadata: metadata(&accepted, bearer),
         claim: accepted.email.map(|email| EmailClaim { campaign: entry.campaign_id.clone(), email }),
     }
 }
 
-fn refusal_event(refusal: Refusal) -> NewEvent {
+fn refusal_event(refusal: Refusal, bearer: &Bearer) -> NewEvent {
     let digest: Digest = refusal.digest();
     let event = SubmissionEvent::Refused(refusal);
     NewEvent {
@@ -173,14 +209,14 @@ fn refusal_event(refusal: Refusal) -> NewEvent {
         event_version: SubmissionEvent::FORM_VERSION,
         payload: serde_json::to_string(&event).unwrap_or_default(),
         digest,
-        metadata: Vec::new(),
+        metadata: bearer.metadata().into_iter().collect(),
         claim: None,
     }
 }
 
-/// What was found when it was judged. Most leads have nothing of it.
-fn metadata(accepted: &Accepted) -> Vec<(&'static str, String)> {
-    let mut metadata = Vec::new();
+/// What was found when it was judged, and who brought it. Most leads have nothing of it.
+fn metadata(accepted: &Accepted, bearer: &Bearer) -> Vec<(&'static str, String)> {
+    let mut metadata = Vec::from_iter(bearer.metadata());
     if !accepted.flags.is_empty() {
         let names: Vec<&str> = accepted.flags.iter().map(|flag| flag.as_str()).collect();
         metadata.push(("flags", names.join(",")));

@@ -124,7 +124,7 @@ async fn record<R: Recorder>(
     }
     let entry: &RawValue = serde_json::from_str(&found.refusal.raw)
         .map_err(|_| ReleaseError::Unreadable { position: found.position })?;
-    let (recording, event) = judge_entry(entry, campaigns, at);
+    let (recording, event) = judge_entry(entry, None, campaigns, at);
     let mut recordings = [recording];
     record_entries(recorder, &mut recordings, vec![event], None).await?;
     let [recording] = recordings;

@@ -79,7 +79,7 @@ impl Projection for Devices {
     type Change = DeviceChange;
 
     const NAME: &'static str = "devices";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [Table] = &[Table { name: "device_sequences", row_label: "device_id" }];
     // Unions and maxima.
     const ORDERED_STREAMS: &'static [&'static str] = &[];
@@ -100,7 +100,9 @@ impl Projection for Devices {
             .bind(page.iter().map(|(device_id, _)| device_id.as_str()).collect::<Vec<_>>())
             .bind(page.iter().map(|(_, sequences)| sequences.here.to_string()).collect::<Vec<_>>())
             .bind(column(|sequences| sequences.saved_through.cast_signed()))
-            .bind(page.iter().map(|(_, sequences)| sequences.heard_at).collect::<Vec<OffsetDateTime>>())
+            .bind(
+                page.iter().map(|(_, sequences)| sequences.heard_at).collect::<Vec<Option<OffsetDateTime>>>(),
+            )
             .bind(column(|sequences| sequences.heard_position.cast_signed()))
             .execute(db)
             .await?;

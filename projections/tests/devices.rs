@@ -48,7 +48,7 @@ fn what_lies_below_the_highest_number_and_is_not_here_is_missing() {
 fn silence_is_never_complete() {
     let all_here = folded([event(&capture(1)), event(&capture(2))]);
     assert_eq!(standing(&all_here, "22:55:00"), Standing::Complete { through: 2 });
-    let since = at("23:00:00").moment();
+    let since = Some(at("23:00:00").moment());
     assert_eq!(standing(&all_here, "23:00:01"), Standing::Unknown { since, through: Some(2) });
 
     let mut nameless = capture(1);
@@ -58,10 +58,28 @@ fn silence_is_never_complete() {
     assert!(all_here.get(&"never-heard".parse().unwrap()).is_none());
 }
 
+/// A backup that was recovered, a hub that relays, another iPad that restored it: the iPad itself may hold more.
+#[test]
+fn what_others_bring_of_a_device_is_here_and_not_its_voice() {
+    let brought_by =
+        |sender: &str, entry| NewEvent { metadata: vec![("sender", sender.to_owned())], ..entry };
+    let others = [
+        brought_by("", event(&capture(1))),
+        brought_by("ipad-9", event(&capture(2))),
+        brought_by("", refused(&capture(3), RefusalReason::Invalid)),
+    ];
+    let brought = folded(others.clone());
+    assert_eq!(standing(&brought, "22:55:00"), Standing::Unknown { since: None, through: Some(3) });
+
+    let told = folded(others.into_iter().chain([reported("ipad-7", 3)]));
+    let since = Some(at("15:00:00").moment());
+    assert_eq!(standing(&told, "22:55:00"), Standing::Unknown { since, through: Some(3) });
+}
+
 #[test]
 fn a_report_was_heard_when_it_was_heard_and_not_when_it_came() {
     let devices = folded([reported("ipad-7", 1)]);
-    assert_eq!(devices.get(&ipad()).unwrap().heard_at, at("15:00:00").moment());
+    assert_eq!(devices.get(&ipad()).unwrap().heard_at.unwrap(), at("15:00:00").moment());
 }
 
 #[test]
@@ -79,10 +97,13 @@ async fn the_table_knows_what_the_fold_knows() {
     let (pool, _) = fresh_store().await;
     let mut other = capture(9);
     other["deviceId"] = "ipad-8".into();
+    let mut third = capture(10);
+    third["deviceId"] = "ipad-9".into();
     let pages = [
         vec![event(&capture(3)), event(&capture(1))],
         vec![refused(&capture(4), RefusalReason::Invalid), event(&other)],
         vec![reported("ipad-7", 6), event(&capture(7))],
+        vec![NewEvent { metadata: vec![("sender", "ipad-7".to_owned())], ..event(&third) }],
     ];
     for page in pages {
         record_events(&pool, &page).await;
@@ -90,7 +111,8 @@ async fn the_table_knows_what_the_fold_knows() {
     }
     assert_eq!(devices::gaps(&pool, &ipad()).await.unwrap(), [2..=2, 5..=6]);
     let listed = devices::list(&pool).await.unwrap();
-    assert_eq!(listed.keys().map(DeviceId::as_str).collect::<Vec<_>>(), ["ipad-7", "ipad-8"]);
+    assert_eq!(listed.keys().map(DeviceId::as_str).collect::<Vec<_>>(), ["ipad-7", "ipad-8", "ipad-9"]);
+    assert_eq!(listed[&"ipad-9".parse().unwrap()].heard_at, None, "another brought what is here of it");
     assert_eq!(listed[&ipad()].heard_position, 6);
     assert_eq!(devices::get(&pool, &"never-heard".parse().unwrap()).await.unwrap(), None);
 }

@@ -1,10 +1,13 @@
-//! What of the hub's log travels to the cloud: entries as received, and what devices have reported.
+//! What of the hub's log travels to the cloud: entries as received, and when their devices were heard.
+
+use std::collections::BTreeMap;
 
 use domain::{
-    ClientId, DEVICE_REPORT_STREAM, DeviceReport, DeviceReportEvent, LEAD_STREAM, RefusalReason,
-    SUBMISSION_STREAM, SubmissionEvent, SyncRequest,
+    ClientId, DEVICE_REPORT_STREAM, DeviceId, DeviceReport, DeviceReportEvent, LEAD_STREAM, RefusalReason,
+    SUBMISSION_STREAM, SubmissionEvent, SyncRequest, Timestamp,
 };
 use event_store::RecordedEvent;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -17,7 +20,9 @@ pub const MAX_ENTRY_BYTES_PER_REQUEST: usize = 512 * 1024;
 #[derive(Debug)]
 pub struct Page {
     pub(crate) entries: Vec<Relayed>,
-    reports: Vec<DeviceReport>,
+    /// Of each device that the hub has heard: how far it had got, and when that was. The cloud hears it through the hub
+    /// alone, so entries say nothing about it there.
+    reports: BTreeMap<DeviceId, DeviceReport>,
     /// Everything up to this position of the log is in here, or does not travel.
     pub(crate) through: u64,
     /// Position of the last held entry in here; 0 when there is none.
@@ -59,7 +64,7 @@ impl Page {
     ) -> Self {
         let mut page = Self {
             entries: Vec::new(),
-            reports: Vec::new(),
+            reports: BTreeMap::new(),
             through: state.cursor,
             held_through: 0,
             gone: Vec::new(),
@@ -112,18 +117,24 @@ impl Page {
             last_receipt: state.receipt,
             erasures_after: Some(erasures_after),
             cloud_verdicts_after: None,
-            reports: self.reports.clone(),
+            reports: self.reports.values().cloned().collect(),
             entries: self.entries.iter().map(|entry| entry.raw.as_ref()).collect(),
         };
         // Writing plain data to a string cannot fail; an empty body would be refused and tried again.
         serde_json::to_string(&request).unwrap_or_default()
     }
 
+    fn report(&mut self, report: DeviceReport) {
+        let known = self.reports.entry(report.device_id.clone()).or_insert_with(|| report.clone());
+        known.saved_through = known.saved_through.max(report.saved_through);
+        known.heard_at = known.heard_at.max(report.heard_at);
+    }
+
     /// Takes an event along, or says that the page is full.
     fn take(&mut self, event: &RecordedEvent) -> bool {
         if event.aggregate_type == DEVICE_REPORT_STREAM {
             if let Some(DeviceReportEvent::Reported(report)) = read(event) {
-                self.reports.push(report);
+                self.report(report);
             }
             return true;
         }
@@ -132,6 +143,9 @@ impl Page {
         let is_too_large = bytes > MAX_ENTRY_BYTES_PER_REQUEST || self.entries.len() >= self.max_entries;
         if !self.entries.is_empty() && is_too_large {
             return false;
+        }
+        if let Some(report) = report_of_maker(event, &text) {
+            self.report(report);
         }
         // What is not JSON was emptied by an erasure; nothing of it is left to relay.
         if let Ok(raw) = RawValue::from_string(text) {
@@ -173,6 +187,24 @@ impl Received {
             _ => None,
         }
     }
+}
+
+/// That an entry's own installation has brought it to the hub, and when.
+fn report_of_maker(event: &RecordedEvent, entry: &str) -> Option<DeviceReport> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        sender: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Origin {
+        device_id: DeviceId,
+        device_seq: u64,
+    }
+    let metadata: Metadata = serde_json::from_str(&event.metadata).ok()?;
+    let Origin { device_id, device_seq } = serde_json::from_str(entry).ok()?;
+    let heard_at = Timestamp::new(event.recorded_at);
+    metadata.sender.is_none().then_some(DeviceReport { device_id, saved_through: device_seq, heard_at })
 }
 
 /// What an event of the hub's own says, if this program knows it.

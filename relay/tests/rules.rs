@@ -152,6 +152,31 @@ fn the_watermark_moves_when_the_lesson_is_kept_and_not_before() {
     assert_eq!(hub.relay.state().receipt.map(|receipt| receipt.position), Some(102));
 }
 
+/// Invariant 9: in the cloud, an entry that a hub brought is not its device's voice. What the hub heard from the device
+/// itself travels beside it.
+#[test]
+fn the_cloud_is_told_whom_the_hub_has_heard_and_when() {
+    let of = |position: u64, device: &str, sender: Option<&str>| {
+        let mut lead = lead(position);
+        let mut entry: Value = serde_json::from_str(&lead.payload).unwrap();
+        entry["deviceId"] = device.into();
+        entry["deviceSeq"] = (position * 10).into();
+        lead.payload = entry.to_string();
+        lead.recorded_at += time::Duration::minutes(position.cast_signed());
+        lead.metadata = json!({ "sender": sender }).to_string();
+        lead
+    };
+    let hub = Hub::with(vec![
+        of(1, "ipad-7", None),
+        of(2, "ipad-7", None),
+        of(3, "ipad-7", Some("ipad-9")),
+        of(4, "ipad-8", Some("")),
+    ]);
+    let (_, request) = hub.sent.as_ref().unwrap();
+    let heard = json!([{ "deviceId": "ipad-7", "savedThrough": 20, "heardAt": "1970-01-01T00:02:00Z" }]);
+    assert_eq!((request.get("sender"), &request["reports"]), (None, &heard));
+}
+
 /// Invariant 5 rests on it: "relayed" must never be taken for "accepted".
 #[test]
 fn what_the_cloud_refuses_is_told_together_with_the_watermark_that_passes_it() {

@@ -1,11 +1,12 @@
-//! Back into the log: the entries of a snapshot go through the ordinary intake, as if their device had sent them.
+//! Back into the log: the entries of a snapshot go through the ordinary intake, brought by somebody who is not their
+//! device: that is heard when it speaks itself.
 //!
 //! Nothing is decided here. What the log has is a duplicate, what breaks a rule goes into quarantine, who was erased
 //! stays erased; so replaying again, or in another order, ends with the same streams (invariant 6).
 
 use std::collections::BTreeMap;
 
-use domain::{DeviceId, Snapshot, SnapshotEntry, SyncRequest, Timestamp, Verdict};
+use domain::{DeviceReport, Snapshot, SnapshotEntry, SyncRequest, Timestamp, Verdict};
 use intake::{Direct, IntakeError, RelayProgress};
 use time::OffsetDateTime;
 
@@ -33,33 +34,32 @@ impl Replay {
         entries.append(&mut self.waiting);
         // A version never comes before the one that it stands on.
         entries.sort_by_key(|entry| entry.version);
-        let mut requests = entries.chunks(MAX_REPLAYED_ENTRIES).peekable();
-        let through = snapshot.saved_through;
-        if requests.peek().is_none() {
-            self.send(store, &[], Some(&snapshot.device_id), through).await?;
+        let requests = entries.chunks(MAX_REPLAYED_ENTRIES);
+        for part in requests {
+            self.send(store, part, Vec::new()).await?;
         }
-        while let Some(part) = requests.next() {
-            // What the device had saved is told when its entries are there.
-            let sender = requests.peek().is_none().then_some(&snapshot.device_id);
-            self.send(store, part, sender, through).await?;
-        }
-        Ok(())
+        // What the device had saved is told when its entries are there.
+        let report = snapshot.saved_through.map(|saved_through| DeviceReport {
+            device_id: snapshot.device_id.clone(),
+            saved_through,
+            heard_at: spoken_at(snapshot),
+        });
+        self.send(store, &[], report.into_iter().collect()).await
     }
 
     async fn send(
         &mut self,
         store: &Store,
         entries: &[SnapshotEntry],
-        sender: Option<&DeviceId>,
-        saved_through: Option<u64>,
+        reports: Vec<DeviceReport>,
     ) -> Result<(), IntakeError> {
         let request = SyncRequest {
-            sender: sender.cloned(),
-            saved_through: saved_through.filter(|_| sender.is_some()),
+            sender: None,
+            saved_through: None,
             last_receipt: None,
             erasures_after: None,
             cloud_verdicts_after: None,
-            reports: Vec::new(),
+            reports,
             entries: entries.iter().filter_map(|entry| entry.entry.as_deref()).collect(),
         };
         let (log, campaigns) = (store.log(), store.campaigns());
@@ -77,4 +77,11 @@ impl Replay {
         }
         Ok(())
     }
+}
+
+/// When the device said what the snapshot says. By its own clock, which may be wrong: what lies ahead is no answer,
+/// and nobody may take the device for one that was just heard.
+fn spoken_at(snapshot: &Snapshot<'_>) -> Timestamp {
+    let is_past = |at: &Timestamp| at.moment() <= OffsetDateTime::now_utc();
+    snapshot.taken_at.filter(is_past).unwrap_or(Timestamp::new(OffsetDateTime::UNIX_EPOCH))
 }

@@ -16,6 +16,9 @@ use super::{DatabaseArgs, output};
 /// Each iPad numbers what it saves, from 1. `here` are the numbers that arrived, accepted or refused; `saved` is the
 /// highest that the iPad is known to have saved; `missing` is what it saved and has not sent.
 ///
+/// `last heard` is when the iPad spoke itself. What a backup, a file or another iPad brings of it says nothing about what
+/// else it holds.
+///
 /// `missing`: the iPad still holds these leads, or has lost them. Open the app there, with a network, before anybody
 /// clears it. `complete`: everything is here that it had saved when it was last heard. `unknown since`: silent for
 /// longer than --silent-after, so it may hold leads that nobody has heard of; silence is never taken for complete.
@@ -72,7 +75,8 @@ struct Row {
     /// The highest number that it is known to have saved; 0 when it never named one.
     saved_through: u64,
     missing: Vec<Range>,
-    heard_at: Timestamp,
+    /// When it was last heard itself; null when only others have brought something of it.
+    heard_at: Option<Timestamp>,
     standing: Word,
 }
 
@@ -98,7 +102,7 @@ impl Row {
             here: known.here.ranges().map(Range::from).collect(),
             saved_through: known.saved_through,
             missing: known.gaps().into_iter().map(Range::from).collect(),
-            heard_at: Timestamp::new(known.heard_at),
+            heard_at: known.heard_at.map(Timestamp::new),
             standing: match known.standing(silent_before) {
                 Standing::Missing { .. } => Word::Missing,
                 Standing::Complete { .. } => Word::Complete,
@@ -111,14 +115,16 @@ impl Row {
         let standing = match self.standing {
             Word::Missing => "missing".to_owned(),
             Word::Complete => format!("complete through {}", self.saved_through),
-            Word::Unknown => format!("unknown since {}", self.heard_at),
+            Word::Unknown => {
+                self.heard_at.map_or_else(|| "unknown".to_owned(), |at| format!("unknown since {at}"))
+            }
         };
         [
             self.device_id.to_string(),
             text(&self.here),
             self.saved_through.to_string(),
             text(&self.missing),
-            self.heard_at.to_string(),
+            self.heard_at.map_or_else(|| "never".to_owned(), |at| at.to_string()),
             standing,
         ]
     }

@@ -21,15 +21,20 @@ async fn missing_numbers_are_named_and_silence_is_never_complete() {
             lead["deviceSeq"] = (number % 10).into();
         })
     };
-    let entries = [of("ipad-7", 1), of("ipad-7", 2), of("ipad-7", 4), of("ipad-8", 11), of("ipad-9", 21)];
-    let request = json!({ "sender": "ipad-7", "savedThrough": 6, "entries": entries }).to_string();
-    let request = serde_json::from_str(&request).unwrap();
-    let now = Timestamp::new(OffsetDateTime::now_utc());
     let (recorder, relay) = (Direct(store.log().clone()), RelayProgress::default());
-    let campaigns = store.campaigns();
-    intake::answer(store.log(), &recorder, campaigns.as_ref(), store.identity(), &relay, now, &request)
-        .await
-        .unwrap();
+    let (campaigns, now) = (store.campaigns(), Timestamp::new(OffsetDateTime::now_utc()));
+    for (device, saved_through, entries) in [
+        ("ipad-7", 6, vec![of("ipad-7", 1), of("ipad-7", 2), of("ipad-7", 4)]),
+        ("ipad-8", 1, vec![of("ipad-8", 11)]),
+        ("ipad-9", 1, vec![of("ipad-9", 21)]),
+    ] {
+        let request =
+            json!({ "sender": device, "savedThrough": saved_through, "entries": entries }).to_string();
+        let request = serde_json::from_str(&request).unwrap();
+        intake::answer(store.log(), &recorder, campaigns.as_ref(), store.identity(), &relay, now, &request)
+            .await
+            .unwrap();
+    }
     // What an hour and a half does.
     sqlx::query("UPDATE events SET recorded_at = recorded_at - interval '90 minutes' WHERE payload ->> 'deviceId' = 'ipad-9'")
         .execute(&pool)

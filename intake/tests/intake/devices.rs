@@ -13,6 +13,7 @@ in_every_world!(
     a_report_is_recorded_when_it_says_more_than_the_entries_beside_it,
     a_hub_passes_on_what_it_heard,
     a_report_never_fails_the_entries,
+    an_entry_says_who_brought_it_unless_its_own_device_did,
 );
 
 async fn reported<W: World>(store: &Store<W>, device: &str) -> Vec<u64> {
@@ -45,10 +46,10 @@ async fn a_hub_passes_on_what_it_heard<W: World>() {
     let request = json!({ "sender": "hub-1", "reports": reports, "entries": [version(1, 1)] });
     for _ in 0..2 {
         store.ask(request.clone()).await;
-        assert_eq!(reported(&store, "ipad-7").await, [] as [u64; 0], "the entry beside it says so");
+        assert_eq!(reported(&store, "ipad-7").await, [11], "the entry beside it is not its own voice");
         assert_eq!(reported(&store, "ipad-8").await, [9]);
         assert_eq!(reported(&store, "ipad-9").await, [1]);
-        assert_eq!(store.events().await.len(), 3);
+        assert_eq!(store.events().await.len(), 4);
     }
     let heard = store.subject.log().read_stream(DEVICE_REPORT_STREAM, "ipad-9").await.unwrap();
     assert!(heard[0].payload.contains("2026-05-23T10:00:00Z"), "when the hub heard it: {}", heard[0].payload);
@@ -66,4 +67,21 @@ async fn a_report_never_fails_the_entries<W: World>() {
         assert_eq!(answer.results.iter().map(|result| result.status).collect::<Vec<_>>(), [verdict]);
     }
     assert_eq!((reported(&store, "ipad-7").await, reported(&store, "ipad-8").await), (vec![], vec![7]));
+}
+
+async fn an_entry_says_who_brought_it_unless_its_own_device_did<W: World>() {
+    let store = Store::<W>::cloud().await;
+    let refused = json!({ "kind": "captured", "deviceId": "ipad-7", "deviceSeq": 90 });
+    store.ask(json!({ "sender": "ipad-7", "entries": [version(1, 1)] })).await;
+    store.ask(json!({ "sender": "ipad-8", "entries": [version(2, 1)] })).await;
+    store.ask(json!({ "entries": [version(3, 1)] })).await;
+    store.ask(json!({ "sender": "ipad-8", "entries": [refused] })).await;
+    let senders: Vec<Option<String>> =
+        store.events().await.iter().map(|event| sender(&event.metadata)).collect();
+    assert_eq!(senders, [None, Some("ipad-8".to_owned()), Some(String::new()), Some("ipad-8".to_owned())]);
+}
+
+fn sender(metadata: &str) -> Option<String> {
+    let metadata: serde_json::Value = serde_json::from_str(metadata).unwrap();
+    metadata.get("sender").map(|sender| sender.as_str().unwrap().to_owned())
 }

@@ -128,7 +128,7 @@ impl Rows {
             && !self.may_be_known(device).await?
         {
             let newest: Vec<String> = sqlx::query_scalar(
-                "SELECT device_id FROM device_sequences ORDER BY heard_at DESC, device_id LIMIT $1",
+                "SELECT device_id FROM device_sequences ORDER BY heard_position DESC, device_id LIMIT $1",
             )
             .bind(MAX_NAMED_DEVICES)
             .fetch_all(&self.pool)

@@ -5,7 +5,8 @@
 //! highest number that was ever named, and is not here, is missing.
 //!
 //! The log cannot tell a device that has nothing to say from one that has lost its network. So "complete" holds
-//! for the moment when the device was last heard, and a silent device is unknown since then.
+//! for the moment when the device was last heard, and a silent device is unknown since then. It is heard when it speaks
+//! itself: what a backup, a hub or another device brings of it says nothing about what else it holds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,9 +30,9 @@ pub struct DeviceSequences {
     pub here: SequenceSet,
     /// The highest number that the device is known to have saved; 0 when none was ever named.
     pub saved_through: u64,
-    /// When it was last heard, by the store's clock.
-    pub heard_at: OffsetDateTime,
-    /// Position of the newest event that comes from it.
+    /// When it was last heard itself, by the store's clock; `None` when others alone have brought what is here.
+    pub heard_at: Option<OffsetDateTime>,
+    /// Position of the newest event that comes from it, whoever brought it.
     pub heard_position: u64,
 }
 
@@ -50,8 +51,8 @@ pub enum Standing {
     },
     /// It has been silent for too long to say anything, or has never named a number.
     Unknown {
-        /// When it was last heard.
-        since: OffsetDateTime,
+        /// When it was last heard, if it ever was.
+        since: Option<OffsetDateTime>,
         /// Up to which number everything is here, if it ever named one.
         through: Option<u64>,
     },
@@ -84,7 +85,9 @@ impl DeviceSequences {
         let through = Some(self.saved_through).filter(|through| *through > 0);
         match through {
             _ if !ranges.is_empty() => Standing::Missing { ranges },
-            Some(through) if self.heard_at >= silent_before => Standing::Complete { through },
+            Some(through) if self.heard_at.is_some_and(|heard_at| heard_at >= silent_before) => {
+                Standing::Complete { through }
+            }
             _ => Standing::Unknown { since: self.heard_at, through },
         }
     }
@@ -116,6 +119,13 @@ struct ClaimedOrigin {
     device_seq: Option<u64>,
 }
 
+/// Who brought an entry, if it was not the installation that made it.
+#[derive(Deserialize)]
+struct Metadata<'m> {
+    #[serde(default, borrow)]
+    sender: Option<Cow<'m, str>>,
+}
+
 impl DeviceChange {
     /// Reads from an event what it says about a device; `None` when that is nothing.
     ///
@@ -130,13 +140,13 @@ impl DeviceChange {
                 if origin.device_seq > SequenceSet::MAX {
                     return Err(Poison::new("deviceSeq is larger than 2^63 - 2"));
                 }
-                Ok(Some(Self::arrived(event, origin.device_id, Some(origin.device_seq))))
+                Self::arrived(event, origin.device_id, Some(origin.device_seq)).map(Some)
             }
             (SUBMISSION_STREAM, "SubmissionRefused") => {
                 let origin: ClaimedOrigin = parse(&payload, "payload")?;
                 let device_id = origin.device_id.and_then(|id| id.parse().ok());
                 let device_seq = origin.device_seq.filter(|number| *number <= SequenceSet::MAX);
-                Ok(device_id.map(|device_id| Self::arrived(event, device_id, device_seq)))
+                device_id.map(|device_id| Self::arrived(event, device_id, device_seq)).transpose()
             }
             (DEVICE_REPORT_STREAM, _) => {
                 let DeviceReportEvent::Reported(report) = parse(&payload, "payload")?;
@@ -149,14 +159,15 @@ impl DeviceChange {
         }
     }
 
-    fn arrived(event: &RecordedEvent, device_id: DeviceId, device_seq: Option<u64>) -> Self {
+    fn arrived(event: &RecordedEvent, device_id: DeviceId, device_seq: Option<u64>) -> Result<Self, Poison> {
+        let metadata: Metadata<'_> = parse(&event.metadata, "metadata")?;
         let sequences = DeviceSequences {
             here: device_seq.into_iter().collect(),
             saved_through: device_seq.unwrap_or(0),
-            heard_at: in_microseconds(event.recorded_at),
+            heard_at: metadata.sender.is_none().then(|| in_microseconds(event.recorded_at)),
             heard_position: event.position,
         };
-        Self { device_id, sequences }
+        Ok(Self { device_id, sequences })
     }
 
     fn reported(event: &RecordedEvent, report: DeviceReport) -> Self {
@@ -165,7 +176,7 @@ impl DeviceChange {
         let sequences = DeviceSequences {
             here: SequenceSet::default(),
             saved_through: report.saved_through,
-            heard_at: in_microseconds(heard_at),
+            heard_at: (heard_at > OffsetDateTime::UNIX_EPOCH).then(|| in_microseconds(heard_at)),
             heard_position: event.position,
         };
         Self { device_id: report.device_id, sequences }

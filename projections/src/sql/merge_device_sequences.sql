@@ -1,4 +1,4 @@
--- Each part is a union or a maximum, so that the order of the events does not matter.
+-- Each part is a union or a maximum (and greatest() passes over null), so that the order of the events does not matter.
 INSERT INTO device_sequences (device_id, here, saved_through, heard_at, heard_position)
 SELECT u.device_id, u.here::int8multirange, u.saved_through, u.heard_at, u.heard_position
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[])
