@@ -65,11 +65,6 @@ impl Queue {
         tokio::spawn(task.run(waiting));
         Self { requests, seen }
     }
-
-    /// The newest position that this process has seen; others may have gone further.
-    pub fn head(&self) -> u64 {
-        self.seen.head.load(Ordering::Relaxed)
-    }
 }
 
 impl Recorder for Queue {

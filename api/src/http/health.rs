@@ -34,8 +34,8 @@ pub(crate) struct Health {
 )]
 #[get("/api/health")]
 pub(crate) async fn get_health(context: Data<Context>) -> Result<HttpResponse, Problem> {
-    let mut response = ready(&context).await?;
-    Ok(response.json(Health { store: context.store_state(), version: env!("CARGO_PKG_VERSION") }))
+    let (mut response, head) = ready(&context).await?;
+    Ok(response.json(Health { store: context.store_state(head), version: env!("CARGO_PKG_VERSION") }))
 }
 
 /// The same without a body.
@@ -49,15 +49,17 @@ pub(crate) async fn get_health(context: Data<Context>) -> Result<HttpResponse, P
 )]
 #[head("/api/health")]
 pub(crate) async fn head_health(context: Data<Context>) -> Result<HttpResponse, Problem> {
-    Ok(ready(&context).await?.finish())
+    Ok(ready(&context).await?.0.finish())
 }
 
-async fn ready(context: &Context) -> Result<HttpResponseBuilder, Problem> {
-    sqlx::query("SELECT 1").execute(context.store.pool()).await?;
+/// The beginning of an answer, and where the log ends: to look there is to see that the database answers, and what other
+/// processes have appended counts, too.
+async fn ready(context: &Context) -> Result<(HttpResponseBuilder, u64), Problem> {
+    let head = event_store::head(context.store.pool()).await?.position;
     let mut response = HttpResponse::Ok();
     response
         .insert_header((STORE_ID_HEADER, context.store.identity().id.to_string()))
         .insert_header((TIER_HEADER, context.store.identity().tier.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-store"));
-    Ok(response)
+    Ok((response, head))
 }

@@ -52,17 +52,11 @@ impl Context {
         RelayProgress::default()
     }
 
-    /// What an answer says about this store.
-    pub fn store_state(&self) -> StoreState {
+    /// What an answer says about this store, whose log ends at `head`.
+    pub fn store_state(&self, head: u64) -> StoreState {
         let RelayProgress { relayed_through, cloud_receipt } = self.relay_progress();
         let identity = self.store.identity();
-        StoreState {
-            id: identity.id,
-            tier: identity.tier,
-            head: self.queue.head(),
-            relayed_through,
-            cloud_receipt,
-        }
+        StoreState { id: identity.id, tier: identity.tier, head, relayed_through, cloud_receipt }
     }
 }
 

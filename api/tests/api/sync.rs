@@ -1,7 +1,9 @@
 //! Verdicts, receipts and what sending again does.
 
-use domain::{Receipt, Verdict};
+use domain::{FollowUpEvent, Receipt, Timestamp, Verdict};
+use event_store::{EventLog, PostgresLog};
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::server::{Server, lead, lead_with};
 
@@ -110,6 +112,21 @@ async fn the_same_batch_from_20_connections_at_once_gives_one_row_each() {
     assert_eq!(created, 50, "each lead is created for exactly one sender");
     assert!(answers.iter().flatten().all(|verdict| verdict.is_stored()));
     assert_eq!(server.count("LeadCaptured").await, 50);
+}
+
+#[actix_web::test]
+async fn health_says_where_the_log_ends_whoever_appended() {
+    let server = Server::start().await;
+    let head = async || server.get("/api/health").await.json()["store"]["head"].clone();
+    assert_eq!(head().await, 0);
+    server.sync(&[lead(1)]).await;
+    assert_eq!(head().await, 1);
+    // A command, or another server.
+    let erased = FollowUpEvent::LeadErased { by: None, at: Timestamp::new(OffsetDateTime::now_utc()) };
+    let elsewhere = PostgresLog::new(server.pool.clone());
+    let lead = "0197f3c2-5c1e-7c3a-9d64-000000000001".parse().unwrap();
+    elsewhere.erase(lead, &erased).await.unwrap();
+    assert_eq!(head().await, 2);
 }
 
 #[actix_web::test]
