@@ -37,9 +37,9 @@ const PROTECTION: [(HeaderName, &str); 5] = [
 
 /// Answers any path outside `/api` and `/docs`: a file of the app, or the app's page.
 pub async fn serve(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        let route = format!("There is no route {} {}.", request.method(), request.path());
-        return Err(Problem::not_found(route));
+    const ALLOWED: [Method; 2] = [Method::GET, Method::HEAD];
+    if !ALLOWED.contains(request.method()) {
+        return Err(Problem::wrong_method(request.method(), &ALLOWED));
     }
     let path = request.path().trim_start_matches('/');
     if Files::get("index.html").is_none() {

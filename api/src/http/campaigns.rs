@@ -1,14 +1,14 @@
 //! `GET /api/campaigns/{id}`: what a form asks for.
 
 use actix_web::http::header;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 use domain::{Campaign, CampaignId, PublishedCampaigns};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::Context;
 use super::problem::Problem;
+use super::{Context, query};
 
 /// Which version.
 #[derive(Deserialize, IntoParams)]
@@ -43,12 +43,11 @@ pub(crate) struct CampaignQuery {
 pub(crate) async fn get_campaign(
     request: HttpRequest,
     id: Path<String>,
-    query: Query<CampaignQuery>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
     let unknown = || Problem::not_found("This store does not know that campaign. Check its id.");
     let id: CampaignId = id.parse().map_err(|_| unknown())?;
-    let version = query.version()?;
+    let version = query::read::<CampaignQuery>(&request)?.version()?;
     let mut known = context.store.campaigns();
     if known.get(&id, version).is_none() {
         // Another process may have published it a moment ago.

@@ -1,14 +1,14 @@
 //! `GET /api/leads/check-email`: is there a lead with this address already?
 
 use actix_web::http::header;
-use actix_web::web::{Data, Query};
-use actix_web::{HttpResponse, get};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
 use domain::{CampaignId, Email};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Context;
 use super::problem::Problem;
+use super::{Context, query};
 
 /// The address that is asked about.
 #[derive(Deserialize, IntoParams)]
@@ -44,12 +44,10 @@ pub(crate) struct EmailKnown {
 )]
 #[get("/api/leads/check-email")]
 pub(crate) async fn check_email(
-    query: Result<Query<EmailQuery>, actix_web::Error>,
+    request: HttpRequest,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
-    // The framework's own words could repeat what was sent.
-    let Query(EmailQuery { campaign, email }) = query
-        .map_err(|_| Problem::bad_parameter("The query cannot be read; give campaign and email once."))?;
+    let EmailQuery { campaign, email } = query::read(&request)?;
     let campaign: Option<CampaignId> = campaign.and_then(|id| id.parse().ok());
     let campaign = campaign
         .ok_or_else(|| Problem::bad_parameter("The parameter campaign is not the id of a campaign."))?;

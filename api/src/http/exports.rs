@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::body::{self, SizedStream};
 use actix_web::http::header::{self, ContentEncoding};
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, head};
 use domain::PublishedCampaigns;
 use futures_util::TryStreamExt;
@@ -17,8 +17,8 @@ use projections::export::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Context;
 use super::problem::Problem;
+use super::{Context, query};
 
 /// How long an export waits for its projection to reach the log's head.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -233,7 +233,7 @@ impl Asked {
         let file: FileType = format.parse().map_err(|_| {
             Problem::not_found("There is no such kind of file. An export ends in csv, xlsx or ndjson.")
         })?;
-        let query = ExportQuery::of(request)?;
+        let query: ExportQuery = query::read(request)?;
         let export = Export::new(kind, query.filter()?)?;
         Ok(Self { export, file, format: query.format(file)? })
     }
@@ -275,13 +275,6 @@ fn send(exported: Exported, head: u64, kind: ExportKind, file: FileType) -> Http
 }
 
 impl ExportQuery {
-    fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let query = Query::<Self>::from_query(request.query_string());
-        query.map(Query::into_inner).map_err(|error| {
-            Problem::bad_parameter(format!("The parameters of the export cannot be used: {error}."))
-        })
-    }
-
     fn filter(&self) -> Result<Filter, Problem> {
         Ok(Filter {
             campaign: parsed("campaign", self.campaign.as_deref(), "the id of a campaign")?,

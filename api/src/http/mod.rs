@@ -8,7 +8,9 @@ pub mod check_email;
 pub mod exports;
 pub mod health;
 mod log;
+mod methods;
 pub mod problem;
+mod query;
 pub mod sync;
 
 use actix_web::middleware::{Compress, from_fn};
@@ -76,9 +78,10 @@ pub fn serve(listener: std::net::TcpListener, context: Context) -> std::io::Resu
             .app_data(web::Data::new(context.clone()))
             .configure(routes)
             .split_for_parts();
+        let methods = web::Data::new(methods::Methods::of(&document));
         app.service(web::redirect("/docs", "/docs/"))
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::finish(document)))
-            .service(web::scope("/api").default_service(web::to(problem::no_such_route)))
+            .service(web::scope("/api").app_data(methods).default_service(web::to(methods::no_route)))
             .default_service(web::to(app::serve))
     })
     .listen(listener)?

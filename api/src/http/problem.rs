@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
 use event_store::LogError;
 use intake::IntakeError;
 use serde::Serialize;
@@ -27,6 +27,9 @@ pub struct Problem {
     /// Seconds after which another try makes sense; sent as `Retry-After`.
     #[serde(skip)]
     retry_after_s: Option<u32>,
+    /// The methods that the route has, when the request had another; sent as `Allow`.
+    #[serde(skip)]
+    allowed: Vec<Method>,
 }
 
 /// Seconds after which a device should try again when the log cannot be written.
@@ -90,6 +93,16 @@ impl Problem {
         Self::new("urn:leadlog:problem:not-found", "There is no such thing", StatusCode::NOT_FOUND, detail)
     }
 
+    /// The route is there, and has other methods.
+    pub fn wrong_method(method: &Method, allowed: &[Method]) -> Self {
+        let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+        let detail = format!("This route has no {method}. It has {}; see /docs.", names.join(", "));
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let problem =
+            Self::new("urn:leadlog:problem:wrong-method", "The route has no such method", status, detail);
+        Self { allowed: allowed.to_vec(), ..problem }
+    }
+
     /// The store cannot answer now. The sender keeps everything and tries again.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -99,7 +112,14 @@ impl Problem {
     }
 
     fn new(kind: &'static str, title: &'static str, status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), retry_after_s: None }
+        Self {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            retry_after_s: None,
+            allowed: Vec::new(),
+        }
     }
 }
 
@@ -118,6 +138,9 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if !self.allowed.is_empty() {
+            response.insert_header(header::Allow(self.allowed.clone()));
         }
         let body = serde_json::to_string(self).unwrap_or_default();
         response.content_type("application/problem+json").body(body)
@@ -157,13 +180,4 @@ impl From<sqlx::Error> for Problem {
         tracing::error!(%error, "the database did not answer");
         Self::unavailable("The database does not answer now. Try again.")
     }
-}
-
-/// Anything under `/api` that no route answers.
-pub async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Err(Problem::not_found(format!(
-        "There is no route {} {}. The routes are listed at /docs.",
-        request.method(),
-        request.path()
-    )))
 }

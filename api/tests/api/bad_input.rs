@@ -177,7 +177,51 @@ async fn what_only_the_database_refuses_is_found_and_costs_its_neighbours_nothin
 async fn a_route_that_is_not_there_says_so() {
     let server = Server::start().await;
     assert_problem(&server.get("/api/nothing").await, 404, "not-found");
-    assert_problem(&server.get("/api/leads/sync").await, 404, "not-found");
+    assert_problem(&server.get("/api/exports/people.csv").await, 404, "not-found");
+}
+
+/// Each route that is documented, and the pages of the app.
+#[actix_web::test]
+async fn a_method_that_a_route_has_not_is_answered_with_those_that_it_has() {
+    const ALL: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    let server = Server::start().await;
+    let document = serde_json::to_value(leadlog::openapi::document()).unwrap();
+    let mut routes: Vec<(String, Vec<&str>)> = vec![("/".to_owned(), vec!["GET", "HEAD"])];
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{format}", "csv").replace("{version}", "1");
+        let path = path.replace("{deviceId}", "ipad-7").replace("{id}", "shootout-2026");
+        let has = |method: &&str| item.get(method.to_lowercase()).is_some();
+        routes.push((path, ALL.into_iter().filter(has).collect()));
+    }
+    assert!(routes.len() > 9, "{routes:?}");
+    for (path, allowed) in routes {
+        for method in ALL.into_iter().filter(|method| !allowed.contains(method)) {
+            let answer = server.request(method, &path).await;
+            let allow = answer.headers().get("allow").map(|value| value.to_str().unwrap());
+            assert_eq!(
+                (answer.status().as_u16(), allow),
+                (405, Some(&*allowed.join(", "))),
+                "{method} {path}"
+            );
+        }
+    }
+    assert_problem(&server.get("/api/leads/sync").await, 405, "wrong-method");
+}
+
+#[actix_web::test]
+async fn a_parameter_that_cannot_be_used_is_named() {
+    let server = Server::start().await;
+    for (path, named) in [
+        ("campaigns/shootout-2026?version=1&version=2", "`version` is given more than once"),
+        ("leads/check-email?campaign=a&campaign=b&email=a@example.com", "`campaign` is given more than once"),
+        ("exports/leads.csv?konsent=terms", "There is no parameter `konsent`; expected one of `campaign`, "),
+        ("exports/leads.csv?to=2026-05-23T00:00:00Z&to=2026-05-24T00:00:00Z", "`to` is given more than once"),
+    ] {
+        let answer = server.get(&format!("/api/{path}")).await;
+        assert_problem(&answer, 400, "bad-parameter");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(named), "{path}: {detail}");
+    }
 }
 
 /// A misspelt folder is no empty store: nothing is made there, and nobody is told that all is well.

@@ -2,8 +2,10 @@
 
 use std::net::{SocketAddr, TcpListener};
 
+use actix_web::web::Bytes;
 use domain::{EntryResult, SyncResponse, Verdict};
 use event_store::testing::fresh_store;
+use futures_util::Stream;
 use leadlog::http::{self, Context};
 use leadlog::store::Store;
 use projections::Runner;
@@ -83,6 +85,17 @@ impl Server {
         Answer::read(awc::Client::default().get(self.url(path)).send().await.unwrap()).await
     }
 
+    /// What a request with this method and no body gets.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+    ) -> awc::ClientResponse<impl Stream<Item = Result<Bytes, awc::error::PayloadError>> + Unpin + use<>>
+    {
+        let method = method.parse().unwrap();
+        awc::Client::default().request(method, self.url(path)).send().await.unwrap()
+    }
+
     /// Posts a request to the sync route and reads the answer.
     pub(crate) async fn ask(&self, request: Value) -> SyncResponse {
         let answer = self.post(request.to_string()).await;
@@ -132,7 +145,7 @@ impl Server {
 impl Answer {
     async fn read<S>(mut response: awc::ClientResponse<S>) -> Self
     where
-        S: futures_util::Stream<Item = Result<actix_web::web::Bytes, awc::error::PayloadError>> + Unpin,
+        S: Stream<Item = Result<Bytes, awc::error::PayloadError>> + Unpin,
     {
         let content_type =
             response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
