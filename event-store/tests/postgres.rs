@@ -113,3 +113,35 @@ async fn what_stands_beside_the_log_can_be_rebuilt_from_it() {
     sqlx::query(rebuild).execute(&pool).await.unwrap();
     assert_eq!(read().await, before);
 }
+
+#[tokio::test]
+async fn a_server_that_refuses_is_named_with_what_it_says() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://ewa:secret@127.0.0.1:{port}/leads");
+    let error = event_store::connect(&url, 1).await.unwrap_err();
+    assert!(error.to_string().contains(&format!("the database leads at 127.0.0.1:{port}")), "{error}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("Connection refused"), "{cause}");
+    assert!(!format!("{error:?}").contains("secret"));
+}
+
+/// The forms of a URL with a socket that README.md names.
+#[tokio::test]
+async fn a_database_is_reached_through_a_socket() {
+    let (_, url) = fresh_store().await;
+    let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
+    let Some(folder) = options.get_socket().map(|folder| folder.display().to_string()) else {
+        // Whoever tests with a server of his own may reach it by TCP alone.
+        return;
+    };
+    let (user, port) = (options.get_username(), options.get_port());
+    let database = options.get_database().unwrap();
+    let packed = folder.replace('/', "%2F");
+    for url in [
+        format!("postgres://{user}@localhost:{port}/{database}?host={folder}"),
+        format!("postgres:///{database}?host={folder}&port={port}&user={user}"),
+        format!("postgres://{user}@{packed}:{port}/{database}"),
+    ] {
+        event_store::connect(&url, 1).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+}

@@ -6,6 +6,7 @@ mod campaigns;
 mod database;
 mod devices;
 mod export;
+mod failure;
 mod import;
 mod openapi;
 mod output;
@@ -86,7 +87,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("leadlog: {error:#}");
+            eprintln!("leadlog: {}", failure::told(&error));
             ExitCode::FAILURE
         }
     }

@@ -1,11 +1,13 @@
 //! Connections to the log's PostgreSQL, and its schema.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Row};
+use sqlx::{ConnectOptions, PgPool, Row};
+use tokio::time::timeout;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -19,8 +21,13 @@ pub enum ConnectError {
     #[error("the database URL cannot be read; write it as postgres://user:password@host:5432/database")]
     Url(#[source] sqlx::Error),
     /// No connection.
-    #[error("PostgreSQL cannot be reached; is it running, and is the URL right?")]
-    Unreachable(#[source] sqlx::Error),
+    #[error("{database} cannot be reached; is PostgreSQL running there, and is the URL right?")]
+    Unreachable {
+        /// Which database of which server, without the password.
+        database: String,
+        /// What stands in the way.
+        source: sqlx::Error,
+    },
     /// A commit on this server does not survive a crash.
     #[error(
         "PostgreSQL runs with {setting} = off, so that a crash can lose leads that were confirmed; \
@@ -53,15 +60,18 @@ pub async fn connect(url: &str, max_connections: u32) -> Result<PgPool, ConnectE
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options)
-        .await
-        .map_err(ConnectError::Unreachable)?;
+        .connect_with(options.clone())
+        .await;
+    let pool = match pool {
+        Ok(pool) => pool,
+        Err(error) => return Err(unreachable(&options, what_is_in_the_way(&options, error).await)),
+    };
     for setting in ["fsync", "full_page_writes"] {
         let value: String = sqlx::query("SELECT current_setting($1)")
             .bind(setting)
             .fetch_one(&pool)
             .await
-            .map_err(ConnectError::Unreachable)?
+            .map_err(|error| unreachable(&options, error))?
             .get(0);
         if value != "on" {
             return Err(ConnectError::NotDurable { setting: setting.to_owned() });
@@ -70,10 +80,69 @@ pub async fn connect(url: &str, max_connections: u32) -> Result<PgPool, ConnectE
     Ok(pool)
 }
 
+/// A pool tries again while the server refuses it, and says in the end only that its time was over. One connection says
+/// why.
+async fn what_is_in_the_way(options: &PgConnectOptions, error: sqlx::Error) -> sqlx::Error {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error;
+    }
+    match timeout(ACQUIRE_TIMEOUT, options.connect()).await {
+        Ok(Err(cause)) => cause,
+        Ok(Ok(_)) => error,
+        Err(_) => {
+            let silence = format!("no answer within {} s", ACQUIRE_TIMEOUT.as_secs());
+            sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silence))
+        }
+    }
+}
+
+fn unreachable(options: &PgConnectOptions, source: sqlx::Error) -> ConnectError {
+    ConnectError::Unreachable { database: name_of(options), source }
+}
+
+/// Which database of which server, for people.
+fn name_of(options: &PgConnectOptions) -> String {
+    let (host, port) = (options.get_host(), options.get_port());
+    // Without a host in the URL, it is the usual folder.
+    let folder =
+        options.get_socket().map(PathBuf::as_path).or(host.starts_with('/').then_some(Path::new(host)));
+    let server = match folder {
+        Some(folder) => format!("the socket {}/.s.PGSQL.{port}", folder.display()),
+        None => format!("{host}:{port}"),
+    };
+    // PostgreSQL takes the name of the user where none is given.
+    let database = options.get_database().unwrap_or(options.get_username());
+    format!("the database {database} at {server}")
+}
+
 /// Brings the schema up to date. Safe to call from several processes at once.
 ///
 /// # Errors
 /// [`ConnectError::Migrate`].
 pub async fn migrate(pool: &PgPool) -> Result<(), ConnectError> {
     MIGRATIONS.run(pool).await.map_err(ConnectError::Migrate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_named_without_the_password() {
+        for (url, name) in [
+            ("postgres://ewa:secret@10.0.0.5:5433/leads", "the database leads at 10.0.0.5:5433"),
+            ("postgres://ewa:secret@db.example.com", "the database ewa at db.example.com:5432"),
+            (
+                "postgres://ewa@localhost/leads?host=/run/pg",
+                "the database leads at the socket /run/pg/.s.PGSQL.5432",
+            ),
+            (
+                "postgres:///leads?host=/run/pg&user=ewa&port=5433",
+                "the database leads at the socket /run/pg/.s.PGSQL.5433",
+            ),
+            ("postgres://ewa@%2Frun%2Fpg/leads", "the database leads at the socket /run/pg/.s.PGSQL.5432"),
+        ] {
+            assert_eq!(name_of(&url.parse().unwrap()), name, "{url}");
+        }
+    }
 }

@@ -105,7 +105,11 @@ impl Rows {
             && published.newest(campaign).is_none()
             && !campaigns.iter().any(|one| one == campaign.as_str())
         {
-            let known = listed("there are rows of", &campaigns);
+            let mut names = campaigns;
+            names.extend(published_ids(published));
+            names.sort_unstable();
+            names.dedup();
+            let known = listed("those that are known here are", &names, "none is known here");
             return Err(ExportError::Unknown { parameter: "campaign", known });
         }
         if let Some(consent) = consent {
@@ -120,7 +124,7 @@ impl Rows {
                 && !asked.ids().iter().any(|id| id == consent.as_str())
                 && !self.was_given().await?
             {
-                let known = listed(which, asked.ids());
+                let known = listed(which, asked.ids(), "none is asked for");
                 return Err(ExportError::Unknown { parameter: "consent", known });
             }
         }
@@ -133,7 +137,7 @@ impl Rows {
             .bind(MAX_NAMED_DEVICES)
             .fetch_all(&self.pool)
             .await?;
-            let known = listed("those that were heard last are", &newest);
+            let known = listed("those that were heard last are", &newest, "none was heard yet");
             return Err(ExportError::Unknown { parameter: "device", known });
         }
         Ok(())
@@ -201,8 +205,8 @@ fn published_ids(published: &PublishedCampaigns) -> Vec<String> {
     ids
 }
 
-fn listed(which: &str, names: &[String]) -> String {
-    if names.is_empty() { "there are none yet".to_owned() } else { format!("{which}: {}", names.join(", ")) }
+fn listed(which: &str, names: &[String], none: &str) -> String {
+    if names.is_empty() { none.to_owned() } else { format!("{which}: {}", names.join(", ")) }
 }
 
 /// The campaigns that have rows, without reading all rows: each one is found by the index after the one before.
