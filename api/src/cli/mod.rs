@@ -16,6 +16,7 @@ mod replayed;
 mod serve;
 mod stop_signal;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -116,6 +117,13 @@ fn start_log(cli: &Cli) {
         eprintln!("leadlog: --log {}: {error}; logging at info", cli.log);
         EnvFilter::new("info")
     });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours());
+    let log = log.with_writer(std::io::stderr);
     if cli.log_json { log.json().init() } else { log.with_target(false).init() }
+}
+
+/// Whether the log is coloured: for people at a terminal, and not for who asks for plain text (no-color.org).
+fn has_colours() -> bool {
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !is_plain
 }

@@ -52,6 +52,7 @@ async fn nothing_that_was_sent_stands_in_the_log() {
 
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.contains("/api/leads/check-email"), "the log is that of these requests: {log}");
+    assert!(!log.contains('\u{1b}'), "a file is not coloured");
     for line in log.lines() {
         let line = line.to_lowercase();
         assert!(PERSONAL.iter().all(|word| !line.contains(word)), "{line}");

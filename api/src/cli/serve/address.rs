@@ -1,6 +1,6 @@
 //! Where people find this server: as text, and as a QR code for an iPad's camera.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use qrcode::QrCode;
@@ -8,16 +8,22 @@ use qrcode::render::unicode::Dense1x2;
 
 /// Prints the address on standard output. The first line is stable: programs wait for it.
 pub(super) fn announce(bound: SocketAddr) -> std::io::Result<()> {
+    let out = std::io::stdout().lock();
+    // No camera reads the code from a file.
+    let shows_code = out.is_terminal();
+    write(out, bound, shows_code)
+}
+
+fn write(mut out: impl Write, bound: SocketAddr, shows_code: bool) -> std::io::Result<()> {
     let local = if bound.ip().is_unspecified() {
         SocketAddr::new(Ipv4Addr::LOCALHOST.into(), bound.port())
     } else {
         bound
     };
     let open = format!("http://{}", reachable(bound).unwrap_or(local));
-    let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{local}")?;
     writeln!(out, "\n  the form   {open}\n  the API    {open}/docs/")?;
-    if let Ok(code) = QrCode::new(&open) {
+    if shows_code && let Ok(code) = QrCode::new(&open) {
         // Inverted, so that it reads on a dark terminal.
         let picture =
             code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
@@ -43,4 +49,23 @@ fn reachable(bound: SocketAddr) -> Option<SocketAddr> {
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     let ip = socket.local_addr().ok()?.ip();
     (ip != IpAddr::V4(Ipv4Addr::UNSPECIFIED)).then(|| SocketAddr::new(ip, bound.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_for_terminals_and_the_first_line_for_programs() {
+        let said = |shows_code| {
+            let mut out = Vec::new();
+            write(&mut out, "127.0.0.1:8080".parse().unwrap(), shows_code).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        for shows_code in [false, true] {
+            assert!(said(shows_code).starts_with("listening on http://127.0.0.1:8080\n"));
+        }
+        assert!(said(false).is_ascii(), "{}", said(false));
+        assert!(said(true).contains('\u{2588}'));
+    }
 }
