@@ -26,6 +26,9 @@ pub const SNAPSHOT_FORMAT: &str = "leadlog-snapshot";
 /// Largest snapshot that a store keeps as a backup, in bytes after decompression: some 20,000 leads.
 pub const MAX_SNAPSHOT_BYTES: usize = 32 * 1024 * 1024;
 
+/// Form of the document that this program reads.
+const DOCUMENT_VERSION: u64 = 1;
+
 /// Form of the records that this program reads.
 const RECORD_VERSION: u64 = 1;
 
@@ -47,6 +50,8 @@ pub struct Snapshot<'a> {
     /// How many forms were saved while the device library could not start. They are no entries yet; only a device
     /// can make some of them.
     pub forms: usize,
+    /// Whether a newer app wrote the document than this program understands, so that it may hold more than was read.
+    pub is_later_form: bool,
     records: &'a RawValue,
     pending_forms: Option<&'a RawValue>,
 }
@@ -118,12 +123,17 @@ pub enum SnapshotError {
     /// It is JSON of something else.
     #[error("the field `format` is not \"{SNAPSHOT_FORMAT}\"")]
     OtherFormat,
+    /// It has a later form, in which nothing can be found.
+    #[error("it was written by a newer app than this program understands")]
+    LaterForm,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
     format: String,
+    #[serde(default, borrow)]
+    v: Option<&'a RawValue>,
     device_id: DeviceId,
     #[serde(default, borrow)]
     saved_through: Option<&'a RawValue>,
@@ -133,6 +143,14 @@ struct Document<'a> {
     records: &'a RawValue,
     #[serde(default, borrow)]
     pending_forms: Option<&'a RawValue>,
+}
+
+/// The fields that every form of the document has.
+#[derive(Deserialize)]
+struct Form<'a> {
+    format: String,
+    #[serde(borrow)]
+    v: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +165,11 @@ impl<'a> Snapshot<'a> {
     /// # Errors
     /// See [`SnapshotError`]; nothing about single records is an error.
     pub fn read(document: &'a str) -> Result<Self, SnapshotError> {
+        Self::read_this_form(document)
+            .map_err(|error| if is_of_later_form(document) { SnapshotError::LaterForm } else { error })
+    }
+
+    fn read_this_form(document: &'a str) -> Result<Self, SnapshotError> {
         let it: Document<'a> = parse("", without_mark(document))?;
         if it.format != SNAPSHOT_FORMAT {
             return Err(SnapshotError::OtherFormat);
@@ -163,6 +186,7 @@ impl<'a> Snapshot<'a> {
             entries: Vec::with_capacity(records.entries.len()),
             damaged: Vec::new(),
             forms: forms.len(),
+            is_later_form: is_later(it.v),
             records: it.records,
             pending_forms: it.pending_forms.filter(|_| !forms.is_empty()),
         };
@@ -267,6 +291,15 @@ impl EntryPeople {
     pub fn of(entry: &RawValue) -> Self {
         serde_json::from_str(entry.get()).unwrap_or_default()
     }
+}
+
+fn is_of_later_form(document: &str) -> bool {
+    let form = serde_json::from_str::<Form<'_>>(without_mark(document));
+    form.is_ok_and(|form| form.format == SNAPSHOT_FORMAT && is_later(Some(form.v)))
+}
+
+fn is_later(version: Option<&RawValue>) -> bool {
+    number(version).is_some_and(|version: u64| version > DOCUMENT_VERSION)
 }
 
 /// A file that went through an editor may begin with a byte order mark.
@@ -410,6 +443,24 @@ mod tests {
         assert!(Snapshot::read(&format!("\u{feff}{cut}")).is_ok());
         let wrong = r#"{"format":"leadlog-snapshot","deviceId":"a","records":{"entries":7}}"#;
         assert!(Snapshot::read(wrong).unwrap_err().to_string().starts_with("the field records.entries"));
+    }
+
+    /// What a later form may hold is not there for this program, which must not pass it over in silence.
+    #[test]
+    fn a_later_form_is_told_from_a_damaged_one_and_what_can_be_read_is() {
+        let this = document(&[record(|_| ())]);
+        assert!(!Snapshot::read(&this).unwrap().is_later_form);
+        let mut later: Value = serde_json::from_str(&this).unwrap();
+        later["v"] = 99.into();
+        let later = later.to_string();
+        let snapshot = Snapshot::read(&later).unwrap();
+        assert_eq!((snapshot.entries.len(), snapshot.is_later_form), (1, true));
+        let another = r#"{"format":"leadlog-snapshot","v":99,"leads":[]}"#;
+        assert_eq!(Snapshot::read(another).unwrap_err(), SnapshotError::LaterForm);
+        for damaged in [another.replace("99", "1"), another.replace("leadlog", "lead"), later[1..].to_owned()]
+        {
+            assert_ne!(Snapshot::read(&damaged).unwrap_err(), SnapshotError::LaterForm, "{damaged}");
+        }
     }
 
     /// SYN-9: a backup is skipped when nothing changed.

@@ -220,6 +220,12 @@ fn write_summary(out: &mut impl Write, version: u64, snapshot: &Snapshot<'_>) ->
             (numbers(numbers_here.ranges()), numbers(numbers_here.missing_through(through)));
         writeln!(out, "numbers       {here} of {device}; missing: {missing}")?;
     }
+    if snapshot.is_later_form {
+        writeln!(
+            out,
+            "made by       a newer app than this program understands: it may hold more. Update this program"
+        )?;
+    }
     for damaged in &snapshot.damaged {
         writeln!(out, "damaged       {}", replayed::name_of(damaged))?;
     }

@@ -70,6 +70,9 @@ impl Import {
 
 /// What a file is that cannot be read, and what to do.
 fn no_export(error: &SnapshotError) -> String {
+    if *error == SnapshotError::LaterForm {
+        return format!("{error}. Update this program, and import the file again");
+    }
     format!(
         "is not what an iPad exports ({error}). Take a file that the button \"Export file\" on an iPad's page \"This iPad\" \
          has made; if this is one, it is damaged or cut off: export it again"

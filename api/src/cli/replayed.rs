@@ -19,6 +19,12 @@ impl Report {
     pub(super) fn read(&mut self, source: &str, snapshot: &Snapshot<'_>) {
         self.removed += snapshot.entries.len() - snapshot.held().count();
         self.not_taken.extend(snapshot.damaged.iter().map(|record| format!("{source}: {}", name_of(record))));
+        if snapshot.is_later_form {
+            self.not_taken.push(format!(
+                "{source}: it was written by a newer app than this program understands, and may hold more than was found. \
+                 Update this program, and do this again, which is harmless"
+            ));
+        }
         if snapshot.forms > 0 {
             self.not_taken.push(format!(
                 "{source}: {} form(s) that the app saved in its reduced mode; open the app on an iPad and restore the \

@@ -214,3 +214,28 @@ async fn who_was_erased_does_not_come_back_from_a_file() {
     assert!(said.is_success && said.out.contains("1  erased"), "{}{}", said.out, said.error);
     assert!(streams(&pool).await.iter().all(|(.., payload, _)| !payload.contains("anna1@")));
 }
+
+/// A file of a later app is no empty one, and no damaged one.
+#[actix_web::test]
+async fn a_file_of_a_later_app_asks_for_an_update_and_what_can_be_read_is_taken_in() {
+    let (_, url) = fresh_store().await;
+    let files = Files::new();
+    let later = |entries: &[Value]| {
+        let mut later = snapshot("ipad-7", entries);
+        later["v"] = 99.into();
+        later
+    };
+    let mut another = later(&[]);
+    another.as_object_mut().unwrap().remove("records");
+    for (document, taken) in [(later(&[]), ""), (another, ""), (later(&[lead(1)]), "1  created")] {
+        let file = files.write("later.json", document.to_string().as_bytes());
+        let said = import(&url, &[&file]).await;
+        assert!(
+            !said.is_success && said.error.contains("Update this program"),
+            "{} {}",
+            said.out,
+            said.error
+        );
+        assert!(said.out.contains(taken) && !said.out.contains("nothing to take in"), "{}", said.out);
+    }
+}
