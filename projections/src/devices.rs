@@ -9,10 +9,10 @@ use std::ops::RangeInclusive;
 use domain::DeviceId;
 use event_store::RecordedEvent;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgExecutor, Row};
+use sqlx::{PgConnection, PgExecutor, PgPool, Row};
 use time::OffsetDateTime;
 
-use crate::fold::{self, DeviceChange, DeviceSequences};
+use crate::fold::{self, DeviceChange, DeviceSequences, SharedBy, SharedNumbers};
 use crate::row::undecodable;
 use crate::{Poison, Projection, Table};
 
@@ -61,6 +61,27 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<BTreeMap<DeviceId, DeviceSe
     .fetch_all(db)
     .await?;
     rows.iter().map(sequences).collect()
+}
+
+/// Events that are read at once.
+const PAGE_EVENTS: u32 = 2_000;
+
+/// The numbers that more than one lead claims. The rows of a device hold each number once, so where there may be any, the
+/// whole log is read.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn shared_numbers(pool: &PgPool) -> Result<BTreeMap<DeviceId, SharedBy>, sqlx::Error> {
+    let mut numbers = SharedNumbers::default();
+    let may_be: bool =
+        sqlx::query_scalar(include_str!("sql/numbers_may_be_shared.sql")).fetch_one(pool).await?;
+    let mut cursor = may_be.then_some(0);
+    while let Some(after) = cursor {
+        let page = event_store::read_after(pool, after, PAGE_EVENTS).await?;
+        page.iter().for_each(|event| numbers.apply(event));
+        cursor = page.last().map(|event| event.position);
+    }
+    Ok(numbers.into_shared())
 }
 
 fn sequences(row: &PgRow) -> Result<(DeviceId, DeviceSequences), sqlx::Error> {

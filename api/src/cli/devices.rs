@@ -1,11 +1,12 @@
 //! `leadlog devices`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::RangeInclusive;
 
 use clap::Args;
-use domain::{DeviceId, Timestamp};
-use projections::fold::{DeviceSequences, Standing};
+use domain::{ClientId, DeviceId, Timestamp};
+use projections::fold::{DeviceSequences, SharedBy, Standing};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
@@ -24,6 +25,9 @@ use super::{DatabaseArgs, output};
 /// longer than --silent-after, so it may hold leads that nobody has heard of; silence is never taken for complete.
 /// An iPad that has saved nothing new says nothing new, so after a quiet while it is unknown, too: open the app
 /// there and look at its dot.
+///
+/// Where more than one lead claims the same number of an iPad, two iPads send under one id, and what one of them lacks may
+/// be hidden by the other. Those numbers and leads are named below the table.
 #[derive(Args)]
 pub(super) struct Devices {
     /// Print one JSON array instead, for programs.
@@ -40,16 +44,20 @@ pub(super) struct Devices {
 
 impl Devices {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let devices = self
+        let (devices, mut shared) = self
             .database
             .with_store(async |store| {
                 projections::catch_up(store.pool()).await?;
-                Ok(projections::devices::list(store.pool()).await?)
+                let devices = projections::devices::list(store.pool()).await?;
+                Ok((devices, projections::devices::shared_numbers(store.pool()).await?))
             })
             .await?;
         let silent_before = OffsetDateTime::now_utc() - Duration::minutes(self.silent_after.into());
-        let rows: Vec<Row> =
-            devices.into_iter().map(|(id, known)| Row::of(id, &known, silent_before)).collect();
+        let row = |(id, known)| {
+            let shared = shared.remove(&id).unwrap_or_default();
+            Row::of(id, &known, shared, silent_before)
+        };
+        let rows: Vec<Row> = devices.into_iter().map(row).collect();
         let mut out = std::io::stdout().lock();
         if self.json {
             serde_json::to_writer(&mut out, &rows)?;
@@ -61,8 +69,29 @@ impl Devices {
         let heading = ["device", "here", "saved", "missing", "last heard", "standing"];
         let mut table = vec![heading.map(str::to_owned)];
         table.extend(rows.iter().map(Row::cells));
-        Ok(output::write_table(&table, out)?)
+        output::write_table(&table, &mut out)?;
+        Ok(write_shared(&rows, out)?)
     }
+}
+
+/// Names the numbers that more than one lead claims, and says what that means.
+fn write_shared(rows: &[Row], mut out: impl Write) -> std::io::Result<()> {
+    for row in rows {
+        for Shared { number, leads } in &row.shared_numbers {
+            let leads: Vec<String> = leads.iter().map(ClientId::to_string).collect();
+            let (count, leads) = (leads.len(), leads.join(", "));
+            writeln!(out, "\n{}: {count} leads claim number {number}: {leads}", row.device_id)?;
+        }
+    }
+    if rows.iter().all(|row| row.shared_numbers.is_empty()) {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nAll these leads are here. But two iPads send under one id, perhaps because one was set up as a copy of the other, \
+         and a number\nof one hides that the same number of the other is missing. Open the app on both, and look at their \
+         dots."
+    )
 }
 
 /// What is said of one device.
@@ -78,6 +107,15 @@ struct Row {
     /// When it was last heard itself; null when only others have brought something of it.
     heard_at: Option<Timestamp>,
     standing: Word,
+    /// What more than one lead claims.
+    shared_numbers: Vec<Shared>,
+}
+
+/// A number that more than one lead claims.
+#[derive(Serialize)]
+struct Shared {
+    number: u64,
+    leads: BTreeSet<ClientId>,
 }
 
 /// Numbers, both ends included.
@@ -96,7 +134,12 @@ enum Word {
 }
 
 impl Row {
-    fn of(device_id: DeviceId, known: &DeviceSequences, silent_before: OffsetDateTime) -> Self {
+    fn of(
+        device_id: DeviceId,
+        known: &DeviceSequences,
+        shared: SharedBy,
+        silent_before: OffsetDateTime,
+    ) -> Self {
         Self {
             device_id,
             here: known.here.ranges().map(Range::from).collect(),
@@ -108,6 +151,7 @@ impl Row {
                 Standing::Complete { .. } => Word::Complete,
                 Standing::Unknown { .. } => Word::Unknown,
             },
+            shared_numbers: shared.into_iter().map(|(number, leads)| Shared { number, leads }).collect(),
         }
     }
 

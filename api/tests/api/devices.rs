@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::program::leadlog;
-use crate::server::lead_with;
+use crate::server::{Server, lead, lead_with};
 
 /// Invariant 9.
 #[actix_web::test]
@@ -67,4 +67,27 @@ async fn missing_numbers_are_named_and_silence_is_never_complete() {
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[1].contains("1-2, 4") && lines[1].contains("3, 5-6"), "{table}");
     assert!(lines[3].starts_with("ipad-9") && lines[3].ends_with("complete through 1"), "{table}");
+}
+
+/// Two iPads under one id: nothing is lost, and "complete" is not all that there is to say.
+#[actix_web::test]
+async fn a_number_that_two_leads_claim_is_named_with_both() {
+    let server = Server::start().await;
+    let number_4 = |lead: u64| lead_with(lead, |lead| lead["deviceSeq"] = 4.into());
+    server.sync(&[lead(1), lead(2), lead(3), number_4(4)]).await;
+    let unshared = leadlog(&server.database_url, &["devices"]).await.out;
+    assert!(unshared.lines().count() == 2, "{unshared}");
+
+    // The second is refused: it claims the number all the same. Sending again claims nothing more.
+    let refused = lead_with(5, |lead| {
+        lead["deviceSeq"] = 4.into();
+        lead["consents"] = json!([]);
+    });
+    server.sync(&[number_4(4), refused, number_4(6)]).await;
+    let said = leadlog(&server.database_url, &["devices", "--json"]).await;
+    let devices: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+    let leads = [4, 5, 6].map(|lead| format!("0197f3c2-5c1e-7c3a-9d64-{lead:012}"));
+    assert_eq!(devices[0]["sharedNumbers"], json!([{ "number": 4, "leads": leads }]));
+    let table = leadlog(&server.database_url, &["devices"]).await.out;
+    assert!(table.contains(&format!("ipad-7: 3 leads claim number 4: {}", leads.join(", "))), "{table}");
 }

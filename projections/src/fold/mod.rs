@@ -19,6 +19,7 @@ mod lead_views;
 mod parse;
 mod quarantine;
 mod sequence_set;
+mod shared_numbers;
 mod withdrawal;
 
 pub use contact::{Capture, Contact, ContactConsent, ContactKey, MAX_CONTACT_NAMES, Naming, contacts};
@@ -28,6 +29,7 @@ pub use lead_view::{LeadState, LeadView};
 pub use lead_views::LeadViews;
 pub use quarantine::{Quarantine, QuarantineChange, Quarantined};
 pub use sequence_set::{SequenceSet, SequenceSetError};
+pub use shared_numbers::{SharedBy, SharedNumbers};
 pub use withdrawal::Withdrawal;
 
 pub(crate) use contact::merge_into;
