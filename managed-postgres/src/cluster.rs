@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::thread;
@@ -353,7 +354,10 @@ fn launch(
 
 fn stop(folders: &Folders, binaries: &Binaries, user: &ServiceUser) -> Result<(), String> {
     let arguments = ["stop", "-w", "-t", STOP_LIMIT_SECONDS, "-m", "fast", "-D", "cluster"];
-    let output = run(folders, binaries, user, "pg_ctl", &arguments).map_err(|error| error.to_string())?;
+    let mut command = user.command(binaries.program("pg_ctl"), &folders.data_dir);
+    // A group of its own: whoever presses Ctrl-C once more must not end what waits for PostgreSQL to stop.
+    let output = command.args(arguments).process_group(0).output();
+    let output = output.map_err(|error| format!("cannot run pg_ctl: {error}"))?;
     if output.status.success() { Ok(()) } else { Err(text_of(&output)) }
 }
 

@@ -45,13 +45,6 @@ pub(super) async fn write(chunks: Chunks, out: Option<&Path>) -> anyhow::Result<
 /// name of its own, so that of two that write the same file the one that ends last counts, and is whole.
 async fn write_file(chunks: Chunks, file: &Path) -> anyhow::Result<()> {
     let mut stop = StopSignal::new()?;
-    let written = write_part(chunks, file, &mut stop).await;
-    // Nothing lies about any more, so whoever is still impatient need not wait for the rest.
-    stop.end_process_at_the_next();
-    written
-}
-
-async fn write_part(chunks: Chunks, file: &Path, stop: &mut StopSignal) -> anyhow::Result<()> {
     let mut name = file.file_name().context("it has no name")?.to_owned();
     name.push(".");
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

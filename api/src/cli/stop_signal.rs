@@ -2,9 +2,6 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Status of a process that was interrupted, as shells have it.
-const INTERRUPTED: i32 = 130;
-
 /// Ctrl-C or SIGTERM.
 pub(super) struct StopSignal {
     interrupt: Signal,
@@ -23,13 +20,5 @@ impl StopSignal {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
-    }
-
-    /// The process ends at the next one, wherever it is.
-    pub(super) fn end_process_at_the_next(mut self) {
-        tokio::spawn(async move {
-            self.received().await;
-            std::process::exit(INTERRUPTED);
-        });
     }
 }

@@ -9,6 +9,7 @@ mod check_email;
 mod crashes;
 mod devices;
 mod exports;
+mod interruptions;
 mod no_personal_data_in_logs;
 mod office;
 mod openapi;
