@@ -42,7 +42,8 @@ enum Command {
 ///
 /// `reason` is what the server said: `invalid` (it breaks the rules that are named), `conflict` (the same version of
 /// the lead is here with other bytes), `unsupported` (made by a newer app than this server understands; update it,
-/// then `release`). The digest at the end names the submission to `release` and `dismiss`.
+/// then `release`). `device` and `number` are what the entry says of itself, `-` when that cannot be read: which iPad
+/// sent it is not in the log. The digest at the end names the submission to `release` and `dismiss`.
 #[derive(Args)]
 struct List {
     /// Print one JSON array instead, for programs.
@@ -80,8 +81,8 @@ enum Format {
 
 /// Judges a submission again by today's rules, and records it as a lead if they take it.
 ///
-/// Do this after an update of this program or of the campaign. If the rules still refuse it, the command says why,
-/// fails, and changes nothing.
+/// Do this after an update of this program. The campaign's rules are those of the version that the form was showing,
+/// whatever has been published since. If the rules still refuse it, the command says why, fails, and changes nothing.
 #[derive(Args)]
 struct Release {
     #[command(flatten)]
