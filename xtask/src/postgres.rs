@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::steps::Steps;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, forget_own_package};
 
 /// Tests that need a database find it here.
 pub(crate) const URL_VARIABLE: &str = "LEADLOG_TEST_DATABASE_URL";
@@ -54,8 +54,10 @@ impl Drop for PrivatePostgres {
 pub(crate) fn run(workspace: &Workspace, steps: &Steps, command: &[String]) -> Result<ExitCode> {
     let postgres = PrivatePostgres::start(workspace, steps)?;
     let [program, args @ ..] = command else { return Ok(ExitCode::FAILURE) };
-    let status = Command::new(program).args(args).env(URL_VARIABLE, &postgres.url).status();
-    status.map(exit_code).with_context(|| format!("cannot run {program}"))
+    let mut command = Command::new(program);
+    command.args(args).env(URL_VARIABLE, &postgres.url);
+    forget_own_package(&mut command);
+    command.status().map(exit_code).with_context(|| format!("cannot run {program}"))
 }
 
 /// As a shell tells it: 128 plus the signal for a process that was killed.

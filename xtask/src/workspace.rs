@@ -43,6 +43,7 @@ impl Workspace {
         let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let mut command = self.command(&cargo);
         command.args(args).env("CARGO_TARGET_DIR", &self.target);
+        forget_own_package(&mut command);
         command
     }
 
@@ -62,5 +63,15 @@ impl Workspace {
             String::from_utf8_lossy(&output.stderr).trim()
         );
         serde_json::from_slice(&output.stdout).context("cargo metadata printed something else than JSON")
+    }
+}
+
+/// Takes from a command's environment what `cargo run` says there of this package. Build scripts (of ring, for example) watch
+/// these variables, and would build themselves and all that stands on them anew, each time that this program and a shell
+/// take turns.
+pub(crate) fn forget_own_package(command: &mut Command) {
+    let is_own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_own)) {
+        command.env_remove(name);
     }
 }
