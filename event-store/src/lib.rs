@@ -37,4 +37,7 @@ pub mod testing;
 pub use event::{EmailClaim, NewEvent, RecordedEvent};
 pub use log::{AppendError, Appended, EventLog, Head, LogError, Placed};
 pub use memory::{AppendFailure, MemoryLog};
-pub use postgres::{ConnectError, PostgresLog, append, connect, head, holds_receipts, migrate, read_after};
+pub use postgres::{
+    ConnectError, PostgresLog, append, connect, head, holds_receipts, is_forbidden, migrate,
+    missing_append_grants, missing_read_grants, read_after,
+};

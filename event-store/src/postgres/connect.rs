@@ -1,15 +1,13 @@
-//! Connections to the log's PostgreSQL, and its schema.
+//! Connections to the log's PostgreSQL.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool, Row};
 use tokio::time::timeout;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// How long a caller waits for a free connection before it is told that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,6 +38,58 @@ pub enum ConnectError {
     /// The schema could not be brought up to date.
     #[error("the database schema cannot be brought up to date")]
     Migrate(#[source] MigrateError),
+    /// The tables are another user's, and not those of this program yet.
+    #[error(
+        "the database schema {schema} is not up to date (migration {missing} is missing), and the database user {user} may \
+         not change it; run this version of the program once as the owner of the tables, {owner}"
+    )]
+    NotTheOwner {
+        /// Who was to do it.
+        user: String,
+        /// Where the tables are.
+        schema: String,
+        /// The first migration that is missing.
+        missing: i64,
+        /// Whose the tables are.
+        owner: String,
+        /// What PostgreSQL says about it.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// There are no tables, and the user may not make any.
+    #[error(
+        "there is no store in the database schema {schema}, and the database user {user} may not make one; if it is \
+         elsewhere, name the database and the schema in the URL, or else: GRANT CREATE ON SCHEMA {schema} TO {user}"
+    )]
+    NoStore {
+        /// Who was to do it.
+        user: String,
+        /// Where it was looked for.
+        schema: String,
+    },
+    /// There is no schema.
+    #[error(
+        "the database has no schema that the search_path of its user {user} names; name one in the URL, with \
+         ?options[search_path]=…, or make it"
+    )]
+    NoSchema {
+        /// Who looked.
+        user: String,
+    },
+    /// The user may not enter the schema.
+    #[error("the database user {user} may not enter the schema of the store; let it: {grants}")]
+    MayNotEnter {
+        /// Who wanted to.
+        user: String,
+        /// The SQL that lets it.
+        grants: String,
+    },
+    /// The user may not read the tables.
+    #[error("the database user may not read the store; let it: {grants}")]
+    MayNotRead {
+        /// The SQL that lets it.
+        grants: String,
+    },
 }
 
 /// Opens a pool of at most `max_connections` connections, and refuses a server that loses commits.
@@ -113,14 +163,6 @@ fn name_of(options: &PgConnectOptions) -> String {
     // PostgreSQL takes the name of the user where none is given.
     let database = options.get_database().unwrap_or(options.get_username());
     format!("the database {database} at {server}")
-}
-
-/// Brings the schema up to date. Safe to call from several processes at once.
-///
-/// # Errors
-/// [`ConnectError::Migrate`].
-pub async fn migrate(pool: &PgPool) -> Result<(), ConnectError> {
-    MIGRATIONS.run(pool).await.map_err(ConnectError::Migrate)
 }
 
 #[cfg(test)]

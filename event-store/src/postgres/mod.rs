@@ -16,6 +16,8 @@ mod connect;
 mod erase;
 mod head;
 mod read;
+mod rights;
+mod schema;
 mod writer;
 
 use domain::{ClientId, FollowUpEvent, Receipt};
@@ -23,9 +25,11 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{AppendError, Appended, EventLog, Head, LogError, NewEvent, Placed, RecordedEvent};
 pub use append::append;
-pub use connect::{ConnectError, connect, migrate};
+pub use connect::{ConnectError, connect};
 pub use head::{head, holds_receipts};
 pub use read::read_after;
+pub use rights::{is_forbidden, missing_append_grants, missing_read_grants};
+pub use schema::migrate;
 use writer::{Work, Writer};
 
 /// The log in a PostgreSQL. It reads through the pool and writes on one connection that it keeps: a server's

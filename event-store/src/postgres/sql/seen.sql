@@ -1,0 +1,3 @@
+SELECT current_user::text AS "user",
+       current_schema()::text AS schema,
+       (SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')) AS owner
