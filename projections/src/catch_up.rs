@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use event_store::head;
-use sqlx::PgPool;
+use event_store::{head, is_forbidden};
+use sqlx::{PgConnection, PgPool};
 use tokio::time::{Instant, sleep};
 
 use crate::page::{LastPage, Step, step};
 use crate::refusal::DatabaseError;
-use crate::{ALL, Registration, RunnerOptions, cursor, leadership};
+use crate::transaction::roll_back;
+use crate::{ALL, Registration, RunnerOptions, cursor, leadership, rights};
 
 /// How often cursors of another process are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(25);
@@ -32,6 +33,17 @@ pub enum CatchUpError {
         /// What PostgreSQL says about it.
         #[source]
         source: sqlx::Error,
+    },
+    /// The database's user may not write the tables, and no server is there that does.
+    #[error(
+        "the projection {projection} is behind the log, no server brings it up to date, and the database user may not; start \
+         one with `leadlog serve`, or let this user: {grants}"
+    )]
+    MayNotWrite {
+        /// The projection.
+        projection: &'static str,
+        /// The SQL that lets it.
+        grants: String,
     },
     /// A newer program has taken the tables over.
     #[error(
@@ -106,28 +118,10 @@ async fn catch_up_unless_stalled(pool: &PgPool, max_stall: Duration) -> Result<(
     loop {
         let Some((behind, reached)) = most_behind(pool, head).await? else { return Ok(()) };
         if let Some(mut db) = leadership::take(pool).await? {
-            let mut reached = Ok(());
-            for projection in &ALL {
-                // A projection that belongs to a newer program, or that the database refuses, does not hold the others up.
-                let one = reach(&mut db, projection, head).await;
-                match &one {
-                    Err(CatchUpError::Database(_)) => return one,
-                    Err(CatchUpError::Refused { .. }) => {
-                        sqlx::query("ROLLBACK").execute(&mut db).await?;
-                    }
-                    _ => {}
-                }
-                match (&reached, one) {
-                    (Ok(()), one) => reached = one,
-                    // Only one can be answered.
-                    (Err(_), Err(error)) => tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "another projection cannot be brought up to date, either"
-                    ),
-                    (Err(_), Ok(())) => {}
-                }
+            let reached = reach_each(&mut db, head).await;
+            if !matches!(reached, Err(CatchUpError::Database(_))) {
+                leadership::give_up(db).await;
             }
-            leadership::give_up(db).await;
             return reached;
         }
         // Rows of a newer program never go back to ours.
@@ -141,6 +135,47 @@ async fn catch_up_unless_stalled(pool: &PgPool, max_stall: Duration) -> Result<(
         }
         sleep(LOOK_INTERVAL).await;
     }
+}
+
+/// Brings each projection to `head`. One that belongs to a newer program, or that the database refuses, does not hold the
+/// others up.
+async fn reach_each(db: &mut PgConnection, head: u64) -> Result<(), CatchUpError> {
+    let mut reached = Ok(());
+    for projection in &ALL {
+        let one = match reach(db, projection, head).await {
+            Err(silent @ CatchUpError::Database(_)) => return Err(silent),
+            Err(CatchUpError::Refused { source, .. }) => Err(refusal(db, projection, source).await?),
+            other => other,
+        };
+        match (&reached, one) {
+            (Ok(()), one) => reached = one,
+            // Only one can be answered.
+            (Err(_), Err(error)) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "another projection cannot be brought up to date, either"
+            ),
+            (Err(_), Ok(())) => {}
+        }
+    }
+    reached
+}
+
+/// What is to be said of a refusal: which right the user lacks, if it is that. The next projection finds no transaction open.
+async fn refusal(
+    db: &mut PgConnection,
+    projection: &Registration,
+    source: sqlx::Error,
+) -> Result<CatchUpError, sqlx::Error> {
+    roll_back(db).await?;
+    let grants = match is_forbidden(&source) {
+        true => rights::missing_on_tables(db, projection).await?,
+        false => None,
+    };
+    let projection = projection.name;
+    Ok(match grants {
+        Some(grants) => CatchUpError::MayNotWrite { projection, grants },
+        None => CatchUpError::Refused { projection, source },
+    })
 }
 
 /// The projection that is furthest behind `head`, and where it stands; `None` when all are there.
@@ -178,11 +213,7 @@ fn of(projection: &Registration, error: sqlx::Error) -> CatchUpError {
     }
 }
 
-async fn reach(
-    db: &mut sqlx::PgConnection,
-    projection: &Registration,
-    head: u64,
-) -> Result<(), CatchUpError> {
+async fn reach(db: &mut PgConnection, projection: &Registration, head: u64) -> Result<(), CatchUpError> {
     loop {
         let mut page = LastPage::default();
         let stepped = step(db, projection, RunnerOptions::default().page_events, &mut page).await;

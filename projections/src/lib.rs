@@ -48,12 +48,14 @@ pub mod quarantine;
 mod rebuild;
 mod refusal;
 mod replay;
+mod rights;
 mod row;
 mod runner;
 mod status;
+mod transaction;
 mod verify;
 
-pub use build::{BuildError, Progress, abandon, keep_sweeping, sweep_comparisons};
+pub use build::{BuildError, Progress, abandon};
 pub use catch_up::{CatchUpError, WaitError, catch_up, wait_for};
 pub use devices::Devices;
 pub use leads::Leads;

@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 
 use crate::Registration;
-use crate::build::{Build, BuildError, PAGE_EVENTS, Progress, Purpose, quoted};
+use crate::build::{Build, BuildError, PAGE_EVENTS, Progress, quoted};
 use crate::page::OnPoison;
 use crate::refusal::DatabaseError;
 
@@ -67,7 +67,7 @@ pub async fn rebuild(
         Poisoned::Stop => OnPoison::Stop,
         Poisoned::Park => OnPoison::Park,
     };
-    let mut build = Build::open(pool, projection, Purpose::Rebuild, on_poison).await?;
+    let mut build = Build::open(pool, projection, on_poison).await?;
     let rebuilt = rebuild_in(&mut build, &mut tell).await;
     build.close(rebuilt.is_err()).await;
     rebuilt
@@ -77,11 +77,6 @@ async fn rebuild_in(
     build: &mut Build,
     tell: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Rebuilt, BuildError> {
-    // Again at the switch; here, so that nobody folds for an hour before it is refused.
-    // All of it or nothing, so that one user can go on with what is left or throw it away.
-    sqlx::query("BEGIN").execute(&mut build.db).await?;
-    build.schemas.copy_owners(&mut build.db, build.projection).await?;
-    sqlx::query("COMMIT").execute(&mut build.db).await?;
     let resumed_at = build.position().await?;
     begin_live(build).await?;
     let mut is_analyzed = false;

@@ -15,7 +15,7 @@ use event_store::read_after;
 use crate::page::write_rows;
 use crate::parked::park;
 use crate::refusal::DatabaseError;
-use crate::{Registration, cursor};
+use crate::{Registration, cursor, rights};
 
 /// Most events of a replay: a few seconds in which the live projection waits.
 pub const MAX_REPLAY_EVENTS: u64 = 100_000;
@@ -82,6 +82,14 @@ pub enum ReplayError {
         /// The projection.
         projection: &'static str,
     },
+    /// The database's user may not write the tables.
+    #[error("the database user may not write the tables of {projection}; let it: {grants}")]
+    MayNotWrite {
+        /// The projection.
+        projection: &'static str,
+        /// The SQL that lets it.
+        grants: String,
+    },
     /// It does not answer, or refuses a statement.
     #[error(transparent)]
     Database(DatabaseError),
@@ -99,6 +107,9 @@ pub async fn replay(
 ) -> Result<Replayed, ReplayError> {
     // Dropped on an error: the transaction inside it ends with it.
     let mut db = pool.acquire().await?.detach();
+    if let Some(grants) = rights::missing_on_tables(&mut db, projection).await? {
+        return Err(ReplayError::MayNotWrite { projection: projection.name, grants });
+    }
     sqlx::query("BEGIN").execute(&mut db).await?;
     let replayed = replay_inside(&mut db, projection, from.max(1), to).await?;
     sqlx::query("COMMIT").execute(&mut db).await?;

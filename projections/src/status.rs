@@ -3,7 +3,7 @@
 use sqlx::{PgPool, Row};
 use time::OffsetDateTime;
 
-use crate::build::{Purpose, Schemas};
+use crate::build::{Begun, Schemas};
 use crate::{ALL, Registration};
 
 /// How one projection stands.
@@ -26,6 +26,8 @@ pub struct ProjectionStatus {
     pub parked: u64,
     /// How far a build of it is that is under way or was interrupted.
     pub build_position: Option<u64>,
+    /// Whose the build is, when this database user may not look into it.
+    pub build_owner: Option<String>,
 }
 
 impl ProjectionStatus {
@@ -70,7 +72,12 @@ async fn status_of(pool: &PgPool, projection: &Registration) -> Result<Projectio
     let row =
         sqlx::query(include_str!("sql/projection_status.sql")).bind(projection.name).fetch_one(pool).await?;
     let mut db = pool.acquire().await?;
-    let schemas = Schemas::of(&mut db, projection, Purpose::Rebuild).await?;
+    let schemas = Schemas::of_rebuild(&mut db, projection).await?;
+    let (build_position, build_owner) = match schemas.begun(&mut db).await? {
+        Some(Begun::Ours { position }) => (Some(position), None),
+        Some(Begun::Foreign { owner, .. }) => (None, Some(owner)),
+        None => (None, None),
+    };
     Ok(ProjectionStatus {
         name: projection.name,
         version: projection.version,
@@ -79,7 +86,8 @@ async fn status_of(pool: &PgPool, projection: &Registration) -> Result<Projectio
         head: row.try_get::<i64, _>("head")?.cast_unsigned(),
         oldest_unprocessed_at: row.try_get("oldest_unprocessed_at")?,
         parked: row.try_get::<i64, _>("parked")?.cast_unsigned(),
-        build_position: schemas.begun(&mut db).await?,
+        build_position,
+        build_owner,
     })
 }
 

@@ -1,13 +1,13 @@
 //! Comparing the live rows of a projection with what the log gives (invariant 8).
 //!
-//! The log is folded again in a build of its own ([`crate::build`]). The last pages and the comparison happen in one
+//! The log is folded again in temporary tables ([`crate::build`]), so that whoever may read the store may compare, and
+//! nothing stays of a comparison that was killed. The last pages and the comparison happen in one
 //! snapshot, in which the live tables and their cursor belong together; so leads may come in meanwhile, and the verdict is
 //! about one position.
 
 use sqlx::{PgConnection, PgPool, Row};
 
-use crate::build::{Build, BuildError, Progress, Purpose, Schemas};
-use crate::page::OnPoison;
+use crate::build::{Build, BuildError, Progress, Schemas};
 use crate::{Registration, Table};
 
 /// Most rows that are named for one table.
@@ -71,14 +71,8 @@ pub async fn verify(
     projection: &'static Registration,
     mut tell: impl FnMut(Progress) + Send,
 ) -> Result<Verification, BuildError> {
-    let mut build = Build::open(pool, projection, Purpose::Verify, OnPoison::Park).await?;
+    let mut build = Build::open_temporary(pool, projection).await?;
     let verification = verify_in(&mut build, &mut tell).await;
-    if verification.is_err() {
-        // What was built holds personal data, and the next comparison begins anew. Best effort: without an answer it stays
-        // until then.
-        let _ = sqlx::query("ROLLBACK").execute(&mut build.db).await;
-        let _ = build.schemas.discard(&mut build.db).await;
-    }
     build.close(verification.is_err()).await;
     verification
 }
@@ -96,7 +90,6 @@ async fn verify_in(
     sqlx::query(&lock).execute(&mut build.db).await?;
     let verification = compare(build).await?;
     sqlx::query("COMMIT").execute(&mut build.db).await?;
-    build.schemas.discard(&mut build.db).await?;
     Ok(verification)
 }
 

@@ -16,8 +16,7 @@ use event_store::connect;
 use event_store::testing::fresh_store;
 use projections::{
     ALL, BuildError, DEVICES, DatabaseError, DifferenceKind, LEADS, Poisoned, QUARANTINE, ReplayError,
-    Runner, RunnerOptions, abandon, catch_up, parked_events, rebuild, replay, status, sweep_comparisons,
-    verify,
+    Runner, RunnerOptions, abandon, catch_up, parked_events, rebuild, replay, status, verify,
 };
 use serde_json::json;
 use sqlx::PgPool;
@@ -36,19 +35,17 @@ async fn assert_verified(pool: &PgPool) {
     }
 }
 
-/// What a killed comparison built holds personal data, and no erasure reaches it: it goes, and one under way does not.
+/// What a comparison makes holds personal data, and no erasure reaches it: PostgreSQL drops it with its session.
 #[tokio::test]
-async fn what_a_killed_comparison_left_behind_is_swept_away() {
+async fn a_killed_comparison_leaves_nothing_that_lasts_longer_than_its_session() {
     let (pool, _) = fresh_store().await;
     record_a_day(&pool).await;
     catch_up(&pool).await.unwrap();
     let killed = pool.clone();
     let killed = tokio::spawn(async move { verify(&killed, &LEADS, |_| panic!("killed")).await });
     assert!(killed.await.unwrap_err().is_panic());
-    assert_eq!(builds(&pool).await.len(), 1);
-    // PostgreSQL gives the lock of the killed one back when it notices.
-    while sweep_comparisons(&pool).await.unwrap() == 0 {}
-    assert_eq!(builds(&pool).await, Vec::<String>::new());
+    assert_eq!(builds(&pool).await, [""; 0]);
+    assert!(verify(&pool, &LEADS, |_| ()).await.unwrap().is_equal());
 }
 
 /// Everything that a store meets: later versions, corrections, erasures, refusals and reports.
@@ -210,8 +207,20 @@ async fn whoever_rebuilds_the_tables_stay_the_servers_own_and_who_may_not_do_tha
     .await
     .unwrap_err();
     assert!(matches!(error, BuildError::Owner { projection: "leads", .. }), "{error}");
-    assert_eq!(shape(&pool).await, before);
-    assert!(abandon(&of_stranger, &LEADS).await.unwrap());
+    assert_eq!((shape(&pool).await, builds(&pool).await), (before.clone(), Vec::new()), "nothing was begun");
+
+    // What the server has begun is not the stranger's to go on with or to throw away.
+    rebuild(&server, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err();
+    for error in [
+        rebuild(&of_stranger, &LEADS, Poisoned::Stop, |_| ()).await.unwrap_err(),
+        abandon(&of_stranger, &LEADS).await.unwrap_err(),
+    ] {
+        assert!(matches!(&error, BuildError::Foreign { owner: of, .. } if *of == owner), "{error}");
+        assert!(error.to_string().contains(&format!("GRANT {owner} TO {stranger}")), "{error}");
+    }
+    let seen = &status(&of_stranger).await.unwrap()[0];
+    assert_eq!((seen.build_position, seen.build_owner.as_ref()), (None, Some(&owner)));
+    assert!(abandon(&server, &LEADS).await.unwrap());
 
     for user in [stranger, colleague, owner] {
         for statement in [format!("DROP OWNED BY {user} CASCADE"), format!("DROP ROLE {user}")] {

@@ -42,7 +42,6 @@ impl Context {
     pub fn start(store: Store) -> (Self, Runner) {
         store.keep_campaigns_up();
         tokio::spawn(erasure::keep_rewriting(store.pool().clone()));
-        tokio::spawn(projections::keep_sweeping(store.pool().clone()));
         let runner = Runner::spawn(store.pool().clone(), RunnerOptions::default());
         let waker = runner.waker();
         let queue = Queue::start(store.log().clone(), store.opened_at(), move || waker.wake());

@@ -7,19 +7,20 @@
 //! before the store's own; the log is found behind them. The fold that runs there is the fold that runs live, to the
 //! statement. The live rows are untouched, and exports go on.
 //!
+//! What takes the place of the live tables ([`rebuild`](crate::rebuild)) is a schema that lasts. What is only compared
+//! with them ([`verify`](crate::verify)) is the session's temporary one: whoever may read the store may compare.
+//!
 //! # What it promises
 //!
 //! - **Resumable.** Rows and cursor of a build move in one transaction, so one that was killed goes on where it was. One
 //!   that another version of the projection or of the schema began is thrown away.
-//! - **Cleared.** It holds personal data, so it is gone when it has served; what a killed one left behind goes with the
-//!   next one, or with [`abandon`], and what a killed comparison left with [`keep_sweeping`], too.
-//! - **Alone.** A lock belongs to the build's session: of two who try, one works and the other is told.
+//! - **Cleared.** It holds personal data, so it is gone when it has served; what a killed rebuild left behind goes with the
+//!   next one, or with [`abandon`], and what a killed comparison made goes with its session.
+//! - **Alone.** A lock belongs to the session of a rebuild: of two who try, one works and the other is told.
 //! - **Never in the way.** Commits of a build are not waited for: after a crash of the database it goes on from an
 //!   earlier page. What ends it ([`rebuild`](crate::rebuild)) is flushed, and everything before it with it.
 
 mod schema;
-
-use std::time::Duration;
 
 use event_store::{head, read_after};
 use sqlx::{PgConnection, PgPool};
@@ -27,14 +28,15 @@ use sqlx::{PgConnection, PgPool};
 use crate::cursor::{self, Cursor};
 use crate::page::{Folded, OnPoison, fold};
 use crate::refusal::DatabaseError;
+use crate::transaction::roll_back;
 use crate::{Poison, Registration, leadership};
-pub(crate) use schema::{Purpose, Schemas, quoted};
-
-/// Time between two sweeps.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+pub(crate) use schema::{Begun, Schemas, quoted};
 
 /// Events of one page. A lead has at most 16 KiB, and mostly less than one.
 pub(crate) const PAGE_EVENTS: u64 = 5_000;
+
+/// What a session keeps of its temporary tables in memory: nobody else caches them, and PostgreSQL's own default is 8 MB.
+const TEMP_BUFFERS: &str = "64MB";
 
 /// How far a build is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,20 @@ pub enum BuildError {
     Busy {
         /// The projection.
         projection: &'static str,
+    },
+    /// Another database user has begun one.
+    #[error(
+        "an unfinished build of {projection} belongs to the database user {owner}, and this one may neither go on with it nor \
+         throw it away; rebuild, or run `leadlog projections rebuild {projection} --abandon`, as {owner} or a superuser, or let \
+         this user act for {owner}: {grant}"
+    )]
+    Foreign {
+        /// The projection.
+        projection: &'static str,
+        /// Whose it is.
+        owner: String,
+        /// The SQL that lets this user.
+        grant: String,
     },
     /// A newer program has taken the tables over.
     #[error(
@@ -77,11 +93,17 @@ pub enum BuildError {
         poison: Poison,
     },
     /// The database's user may not make schemas.
-    #[error(
-        "a rebuild needs a schema of its own, and the database user may not make one; let it, with \
-         GRANT CREATE ON DATABASE … TO …"
-    )]
-    NoSchema(#[source] sqlx::Error),
+    #[error("a rebuild needs a schema of its own, and the database user may not make one; let it: {grant}")]
+    NoSchema {
+        /// The SQL that lets it.
+        grant: String,
+    },
+    /// The database's user may not make temporary tables.
+    #[error("a comparison needs temporary tables, and the database user may not make any; let it: {grant}")]
+    NoTemporary {
+        /// The SQL that lets it.
+        grant: String,
+    },
     /// The tables belong to another database user, and this one may not give it the new ones.
     #[error(
         "the table {table} of {projection} belongs to another database user, and this one may not give it the rebuilt \
@@ -144,57 +166,22 @@ pub enum BuildError {
     Database(DatabaseError),
 }
 
-/// Throws away what interrupted builds of a projection left behind; says whether there was anything.
+/// Throws away what an interrupted rebuild of a projection left behind; says whether there was anything.
 ///
 /// # Errors
-/// [`BuildError::Busy`] when one is under way.
+/// [`BuildError::Busy`] when one is under way, [`BuildError::Foreign`] when it is another database user's.
 pub async fn abandon(pool: &PgPool, projection: &'static Registration) -> Result<bool, BuildError> {
     let mut db = pool.acquire().await?.detach();
-    let mut was_there = false;
-    for purpose in [Purpose::Rebuild, Purpose::Verify] {
-        let schemas = Schemas::of(&mut db, projection, purpose).await?;
-        if !schemas.lock(&mut db).await? {
-            leadership::give_up(db).await;
-            return Err(BuildError::Busy { projection: projection.name });
-        }
-        was_there |= schemas.begun(&mut db).await?.is_some();
-        schemas.discard(&mut db).await?;
-    }
+    let abandoned = abandon_with(&mut db, projection).await;
     leadership::give_up(db).await;
+    abandoned
+}
+
+async fn abandon_with(db: &mut PgConnection, projection: &'static Registration) -> Result<bool, BuildError> {
+    let schemas = Schemas::of_rebuild(db, projection).await?;
+    let was_there = schemas.take(db, projection).await?;
+    schemas.discard(db).await?;
     Ok(was_there)
-}
-
-/// Throws away what comparisons left behind that were killed: nobody goes on with them, they hold personal data, and no
-/// erasure reaches them. Passes over those that are under way. Says how many there were.
-///
-/// # Errors
-/// When the database does not answer, or does not let this user.
-pub async fn sweep_comparisons(pool: &PgPool) -> Result<u32, BuildError> {
-    let mut db = pool.acquire().await?.detach();
-    let mut swept = 0;
-    for projection in &crate::ALL {
-        let schemas = Schemas::of(&mut db, projection, Purpose::Verify).await?;
-        if schemas.begun(&mut db).await?.is_some() && schemas.lock(&mut db).await? {
-            schemas.discard(&mut db).await?;
-            swept += 1;
-        }
-    }
-    leadership::give_up(db).await;
-    Ok(swept)
-}
-
-/// Sweeps every minute, for as long as the pool is open.
-pub async fn keep_sweeping(pool: PgPool) {
-    let mut tick = tokio::time::interval(SWEEP_EVERY);
-    while !pool.is_closed() {
-        tick.tick().await;
-        match sweep_comparisons(&pool).await {
-            Ok(0) => {}
-            Ok(swept) => tracing::info!(swept, "what stopped comparisons left behind was thrown away"),
-            Err(_) if pool.is_closed() => {}
-            Err(error) => tracing::warn!(%error, "what a stopped comparison left behind may still be there"),
-        }
-    }
 }
 
 /// An open build, and the session that has its lock.
@@ -206,30 +193,54 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    /// Begins a build, or goes on with the one that is there. It must be closed in the end.
+    /// Begins a build that is to take the place of the live tables, or goes on with the one that is there. It must be closed
+    /// in the end.
     pub(crate) async fn open(
         pool: &PgPool,
         projection: &'static Registration,
-        purpose: Purpose,
         on_poison: OnPoison,
     ) -> Result<Self, BuildError> {
         let mut db = pool.acquire().await?.detach();
-        let schemas = Schemas::of(&mut db, projection, purpose).await?;
-        if !schemas.lock(&mut db).await? {
-            return Err(BuildError::Busy { projection: projection.name });
-        }
+        let schemas = Schemas::of_rebuild(&mut db, projection).await?;
         let mut build = Self { db, projection, schemas, on_poison };
-        match build.enter().await {
-            Ok(()) => Ok(build),
+        let made = match build.schemas.take(&mut build.db, projection).await {
+            Ok(_) => build.schemas.make(&mut build.db, projection).await,
+            Err(error) => Err(error),
+        };
+        build.entered(made).await
+    }
+
+    /// Begins a build that is compared with the live tables, and gone with its session.
+    pub(crate) async fn open_temporary(
+        pool: &PgPool,
+        projection: &'static Registration,
+    ) -> Result<Self, BuildError> {
+        let mut db = pool.acquire().await?.detach();
+        let schemas = Schemas::of_comparison(&mut db).await?;
+        sqlx::query("SELECT set_config('temp_buffers', $1, false)")
+            .bind(TEMP_BUFFERS)
+            .execute(&mut db)
+            .await?;
+        let mut build = Self { db, projection, schemas, on_poison: OnPoison::Park };
+        let made = build.schemas.make_temporary(&mut build.db, projection).await;
+        build.entered(made).await
+    }
+
+    async fn entered(mut self, made: Result<(), BuildError>) -> Result<Self, BuildError> {
+        let entered = match made {
+            Ok(()) => self.enter().await,
+            Err(error) => Err(error),
+        };
+        match entered {
+            Ok(()) => Ok(self),
             Err(error) => {
-                build.close(true).await;
+                self.close(true).await;
                 Err(error)
             }
         }
     }
 
     async fn enter(&mut self) -> Result<(), BuildError> {
-        self.schemas.make(&mut self.db, self.projection).await?;
         sqlx::query(
             "SELECT set_config('search_path', $1, false), set_config('synchronous_commit', 'off', false)",
         )
@@ -288,7 +299,7 @@ impl Build {
     pub(crate) async fn close(mut self, has_failed: bool) {
         if has_failed {
             // Best effort: without an answer the connection is gone, and the lock with it.
-            let _ = sqlx::query("ROLLBACK").execute(&mut self.db).await;
+            let _ = roll_back(&mut self.db).await;
         }
         leadership::give_up(self.db).await;
     }

@@ -1,9 +1,10 @@
 //! Where a build stands: a schema beside the store's own.
 
+use event_store::is_forbidden;
 use sqlx::PgConnection;
 
 use super::BuildError;
-use crate::Registration;
+use crate::{Registration, rights};
 
 /// What stands beside a projection's own tables in its build.
 const BOOKKEEPING: [&str; 2] = ["projection_cursors", "parked_events"];
@@ -11,16 +12,23 @@ const BOOKKEEPING: [&str; 2] = ["projection_cursors", "parked_events"];
 /// Longest name that PostgreSQL keeps, in bytes.
 const MAX_NAME_BYTES: usize = 63;
 
-/// SQLSTATE of "insufficient privilege".
-const FORBIDDEN: &str = "42501";
+/// What PostgreSQL calls the schema of a session's own tables, which are gone when the session ends.
+const TEMPORARY: &str = "pg_temp";
 
-/// What a build is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// To take the place of the live tables.
-    Rebuild,
-    /// To be compared with them.
-    Verify,
+/// A build of a projection that is there.
+pub(crate) enum Begun {
+    /// This user may go on with it, or throw it away.
+    Ours {
+        /// How far it is.
+        position: u64,
+    },
+    /// It belongs to another database user, whose rights this one does not have.
+    Foreign {
+        /// Whose it is.
+        owner: String,
+        /// The SQL that gives this user the owner's rights.
+        grant: String,
+    },
 }
 
 /// The schema of the store and that of a build.
@@ -29,48 +37,96 @@ pub(crate) struct Schemas {
     pub(crate) live: String,
     /// The build's, as it is.
     pub(crate) build: String,
-    purpose: Purpose,
 }
 
 impl Schemas {
-    pub(crate) async fn of(
+    /// Of a build that is to take the place of the live tables.
+    pub(crate) async fn of_rebuild(
         db: &mut PgConnection,
         projection: &Registration,
-        purpose: Purpose,
     ) -> Result<Self, sqlx::Error> {
         let (live, oid): (String, i64) =
             sqlx::query_as("SELECT current_schema()::text, current_schema()::regnamespace::oid::bigint")
                 .fetch_one(db)
                 .await?;
-        Ok(Self { build: build_name(&live, oid, projection, purpose), live, purpose })
+        Ok(Self { build: build_name(&live, oid, projection), live })
     }
 
-    /// Whether a build of this projection exists, with how far it is.
-    pub(crate) async fn begun(&self, db: &mut PgConnection) -> Result<Option<u64>, sqlx::Error> {
-        let is_there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-            .bind(self.in_build(BOOKKEEPING[0]))
-            .fetch_one(&mut *db)
-            .await?;
-        if !is_there {
-            return Ok(None);
-        }
+    /// Of a build that is compared with the live tables, and seen by this session alone.
+    pub(super) async fn of_comparison(db: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let live = sqlx::query_scalar("SELECT current_schema()::text").fetch_one(db).await?;
+        Ok(Self { live, build: TEMPORARY.to_owned() })
+    }
+
+    /// The build that is there, whoever began it.
+    pub(crate) async fn begun(&self, db: &mut PgConnection) -> Result<Option<Begun>, sqlx::Error> {
+        let begun: Option<(String, bool, String)> = sqlx::query_as(
+            "SELECT pg_get_userbyid(nspowner)::text, pg_has_role(nspowner, 'USAGE'),
+                    format('GRANT %I TO %I', pg_get_userbyid(nspowner), current_user)
+             FROM pg_namespace WHERE nspname = $1",
+        )
+        .bind(&self.build)
+        .fetch_optional(&mut *db)
+        .await?;
+        Ok(match begun {
+            Some((_, true, _)) => Some(Begun::Ours { position: self.reached(db).await? }),
+            Some((owner, false, grant)) => Some(Begun::Foreign { owner, grant }),
+            None => None,
+        })
+    }
+
+    async fn reached(&self, db: &mut PgConnection) -> Result<u64, sqlx::Error> {
         let position: Option<i64> =
             sqlx::query_scalar(&format!("SELECT max(position) FROM {}", self.in_build(BOOKKEEPING[0])))
                 .fetch_one(db)
                 .await?;
-        Ok(Some(position.unwrap_or(0).cast_unsigned()))
+        Ok(position.unwrap_or(0).cast_unsigned())
     }
 
-    /// Takes the build for this session.
-    pub(super) async fn lock(&self, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    /// Takes the build for this session, and says whether there was one. Nobody touches one that is another's.
+    pub(super) async fn take(
+        &self,
+        db: &mut PgConnection,
+        projection: &Registration,
+    ) -> Result<bool, BuildError> {
+        let projection = projection.name;
+        if !self.lock(db).await? {
+            return Err(BuildError::Busy { projection });
+        }
+        match self.begun(db).await? {
+            Some(Begun::Foreign { owner, grant }) => Err(BuildError::Foreign { projection, owner, grant }),
+            there => Ok(there.is_some()),
+        }
+    }
+
+    async fn lock(&self, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
         sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended('leadlog build ' || $1, 0))")
             .bind(&self.build)
             .fetch_one(db)
             .await
     }
 
-    /// Makes the schema with its empty tables, unless a rebuild is to go on with those that this program made. A
-    /// comparison begins anew: somebody may have moved the live cursor back meanwhile.
+    /// Makes empty tables that last as long as the session: nothing of people's data stays when it is killed, and no right
+    /// is needed beyond what every user of a database has, unless somebody took it away.
+    pub(super) async fn make_temporary(
+        &self,
+        db: &mut PgConnection,
+        projection: &Registration,
+    ) -> Result<(), BuildError> {
+        for table in copied(projection) {
+            let create =
+                format!("CREATE TEMPORARY TABLE {table} (LIKE {} INCLUDING ALL)", self.in_live(table));
+            if let Err(error) = sqlx::query(&create).execute(&mut *db).await {
+                return Err(match rights::missing_on_database(db, "TEMPORARY").await? {
+                    Some(grant) => BuildError::NoTemporary { grant },
+                    None => error.into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the schema with its empty tables, unless it is there and this program made it.
     pub(super) async fn make(
         &self,
         db: &mut PgConnection,
@@ -78,23 +134,27 @@ impl Schemas {
     ) -> Result<(), BuildError> {
         let stamp = stamp(db, projection).await?;
         match self.made_by(db).await? {
-            Some(made_by) if self.purpose == Purpose::Rebuild && made_by == stamp => return Ok(()),
+            Some(made_by) if made_by == stamp => return Ok(()),
             Some(_) => self.discard(&mut *db).await?,
             None => {}
         }
+        if let Some(grant) = rights::missing_on_database(db, "CREATE").await? {
+            return Err(BuildError::NoSchema { grant });
+        }
         let schema = quoted(&self.build);
         sqlx::query("BEGIN").execute(&mut *db).await?;
-        if let Err(error) = sqlx::query(&format!("CREATE SCHEMA {schema}")).execute(&mut *db).await {
-            return Err(if is_forbidden(&error) { BuildError::NoSchema(error) } else { error.into() });
-        }
+        sqlx::query(&format!("CREATE SCHEMA {schema}")).execute(&mut *db).await?;
         sqlx::query(&format!("COMMENT ON SCHEMA {schema} IS '{stamp}'")).execute(&mut *db).await?;
-        for table in projection.tables.iter().map(|table| table.name).chain(BOOKKEEPING) {
+        for table in copied(projection) {
             let (copy, original) = (self.in_build(table), self.in_live(table));
             sqlx::query(&format!("CREATE TABLE {copy} (LIKE {original} INCLUDING ALL)"))
                 .execute(&mut *db)
                 .await?;
             self.run(&mut *db, include_str!("../sql/name_build_indexes.sql"), table).await?;
         }
+        // Again at the switch. Here, so that nobody folds for an hour before it is refused; and with the rest or not at all, so
+        // that one user can go on with what is left or throw it away.
+        self.copy_owners(&mut *db, projection).await?;
         sqlx::query("COMMIT").execute(db).await?;
         Ok(())
     }
@@ -140,8 +200,7 @@ impl Schemas {
         let give_build = include_str!("../sql/give_build.sql");
         let copy_owner = include_str!("../sql/copy_owner.sql");
         let schema = projection.tables.iter().take(1).map(|table| (table.name, give_build));
-        let tables = projection.tables.iter().map(|table| table.name).chain(BOOKKEEPING);
-        for (table, query) in schema.chain(tables.map(|table| (table, copy_owner))) {
+        for (table, query) in schema.chain(copied(projection).map(|table| (table, copy_owner))) {
             for statement in self.statements(db, query, table).await? {
                 let Err(source) = sqlx::query(&statement).execute(&mut *db).await else { continue };
                 return Err(match is_forbidden(&source) && statement.starts_with("ALTER ") {
@@ -205,21 +264,14 @@ async fn stamp(db: &mut PgConnection, projection: &Registration) -> Result<Strin
     Ok(format!("{projection:?}, migration {migration}"))
 }
 
-fn is_forbidden(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some(FORBIDDEN))
+/// The tables of which a build has copies.
+fn copied(projection: &Registration) -> impl Iterator<Item = &'static str> {
+    projection.tables.iter().map(|table| table.name).chain(BOOKKEEPING)
 }
 
-fn build_name(live: &str, live_oid: i64, projection: &Registration, purpose: Purpose) -> String {
-    let purpose = match purpose {
-        Purpose::Rebuild => "build",
-        Purpose::Verify => "verify",
-    };
-    let name = format!("{live}_{}_{purpose}", projection.name);
-    if name.len() <= MAX_NAME_BYTES {
-        name
-    } else {
-        format!("leadlog_{live_oid}_{}_{purpose}", projection.name)
-    }
+fn build_name(live: &str, live_oid: i64, projection: &Registration) -> String {
+    let name = format!("{live}_{}_build", projection.name);
+    if name.len() <= MAX_NAME_BYTES { name } else { format!("leadlog_{live_oid}_{}_build", projection.name) }
 }
 
 pub(crate) fn quoted(name: &str) -> String {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use projections::{Poisoned, Rebuilt, Registration};
+use projections::{BuildError, Poisoned, Rebuilt, Registration};
 use serde::Serialize;
 use sqlx::PgPool;
 
@@ -29,7 +29,7 @@ pub(super) struct Rebuild {
     #[arg(long)]
     park: bool,
 
-    /// Throw away what an interrupted rebuild or comparison left behind, and build nothing. It holds personal data.
+    /// Throw away what an interrupted rebuild left behind, and build nothing. It holds personal data.
     #[arg(long, conflicts_with_all = ["park", "json"])]
     abandon: bool,
 
@@ -83,7 +83,10 @@ async fn rebuild(
     let mut teller = Teller::of(projection.name, json);
     let rebuilt = projections::rebuild(pool, projection, poisoned, |at| teller.tell(at)).await;
     teller.finish();
-    let Rebuilt { position, resumed_at } = rebuilt?;
+    let Rebuilt { position, resumed_at } = match rebuilt {
+        Ok(rebuilt) => rebuilt,
+        Err(error) => return Err(with_what_is_left(error, pool, projection).await),
+    };
     if json {
         print_json(&Done { projection: projection.name, rebuilt_through: position, resumed_at });
         return Ok(());
@@ -97,4 +100,27 @@ async fn rebuild(
         "{}: rebuilt through position {position}{resumed}",
         projection.name
     )?)
+}
+
+/// Says with an error what it leaves in the database: it holds personal data, and nothing else reminds anybody of it.
+async fn with_what_is_left(
+    error: BuildError,
+    pool: &PgPool,
+    projection: &'static Registration,
+) -> anyhow::Error {
+    if matches!(error, BuildError::Busy { .. } | BuildError::Foreign { .. }) {
+        return error.into();
+    }
+    let name = projection.name;
+    let stays = match projections::status(pool).await {
+        Ok(all) if all.iter().all(|one| one.name != name || one.build_position.is_none()) => {
+            return error.into();
+        }
+        Ok(_) => "stays in the database",
+        Err(_) => "may still be in the database",
+    };
+    anyhow::Error::new(error).context(format!(
+        "{name} was not rebuilt, and what was built of it {stays}, with personal data; run this again to go on with it, or \
+         throw it away with `leadlog projections rebuild {name} --abandon`"
+    ))
 }

@@ -23,7 +23,7 @@ pub(super) struct List {
 ///
 /// `lag` is the number of events that the rows do not hold yet, and `oldest` the age of the first of them: a few tenths of
 /// a second, and some seconds while leads come in without a pause. `parked` events could not be folded: see `leadlog projections parked`. `build` is
-/// how far a rebuild is that runs or was interrupted.
+/// how far a rebuild is that runs or was interrupted, or whose it is.
 #[derive(Args)]
 pub(super) struct Status {
     /// Print one JSON array instead, for programs.
@@ -89,6 +89,8 @@ struct StatusRow {
     oldest_unprocessed_age_ms: u64,
     parked: u64,
     build_position: Option<u64>,
+    /// Whose the build is, when this database user may not look into it.
+    build_owner: Option<String>,
 }
 
 impl StatusRow {
@@ -105,6 +107,7 @@ impl StatusRow {
             oldest_unprocessed_age_ms: u64::try_from(age).unwrap_or(0),
             parked: status.parked,
             build_position: status.build_position,
+            build_owner: status.build_owner.clone(),
         }
     }
 
@@ -128,7 +131,11 @@ impl StatusRow {
             self.lag_events.to_string(),
             oldest,
             self.parked.to_string(),
-            self.build_position.map_or_else(|| "-".to_owned(), |position| position.to_string()),
+            match (self.build_position, &self.build_owner) {
+                (Some(position), _) => position.to_string(),
+                (None, Some(owner)) => format!("of {owner}"),
+                (None, None) => "-".to_owned(),
+            },
         ]
     }
 }
