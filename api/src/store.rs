@@ -51,6 +51,20 @@ pub enum OpenError {
     /// The database cannot be used.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The database's user may not read the store.
+    #[error("the database user may not read the store; let it: {grants}")]
+    MayNotRead {
+        /// The SQL that lets it.
+        grants: String,
+    },
+    /// The database's user may not add to the store.
+    #[error(
+        "the database user may read this store and not add to it; run this as one that may, or let this one: {grants}"
+    )]
+    MayNotAppend {
+        /// The SQL that lets it.
+        grants: String,
+    },
     /// The log cannot be read.
     #[error("the log cannot be read")]
     Read(#[from] sqlx::Error),
@@ -67,6 +81,28 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let pool = event_store::connect(url, MAX_CONNECTIONS).await?;
         event_store::migrate(&pool).await?;
+        match Self::read(pool.clone()).await {
+            Ok(store) => Ok(store),
+            Err(error) => match event_store::missing_read_grants(&pool).await {
+                Ok(Some(grants)) => Err(OpenError::MayNotRead { grants }),
+                Ok(None) | Err(_) => Err(error),
+            },
+        }
+    }
+
+    /// The same for whoever adds to the log.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_to_append(url: &str) -> Result<Self, OpenError> {
+        let store = Self::open(url).await?;
+        match event_store::missing_append_grants(store.pool()).await? {
+            None => Ok(store),
+            Some(grants) => Err(OpenError::MayNotAppend { grants }),
+        }
+    }
+
+    async fn read(pool: PgPool) -> Result<Self, OpenError> {
         let head = event_store::head(&pool).await?;
         let log = PostgresLog::new(pool);
         Ok(Self {

@@ -259,7 +259,7 @@ impl Recover {
         let Self { which, database } = self;
         let mut replay = Replay::default();
         let document = database
-            .with_store(async |store| {
+            .with_store_to_append(async |store| {
                 let (_, document) = which.document(store).await?;
                 replay.take(store, &Snapshot::read(&document)?).await?;
                 Ok(document)

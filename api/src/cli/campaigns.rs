@@ -117,8 +117,9 @@ impl Publish {
         let document = read(&file)?;
         let (id, version) = (document.id.clone(), document.version);
         let at = Timestamp::new(OffsetDateTime::now_utc());
-        let published =
-            database.with_store(async |store| Ok(campaigns::publish(store, document, by, at).await)).await?;
+        let published = database
+            .with_store_to_append(async |store| Ok(campaigns::publish(store, document, by, at).await))
+            .await?;
         let mut out = std::io::stdout();
         match published {
             Ok(()) => {

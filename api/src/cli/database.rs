@@ -1,27 +1,19 @@
 //! Where the data is, and a store that is open for the length of one command.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
-use managed_postgres::{Cluster, ReleaseError};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use sqlx::PgPool;
 use tokio::time::timeout;
 
+use super::interruption::{Interruption, Share};
 use super::stop_signal::StopSignal;
-use crate::store::{Database, Store};
+use crate::store::{Database, OpenError, Store};
 
-/// How long a command that is done waits for its connections.
+/// How long a program that is done waits for its connections.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long a command may take to end by itself after Ctrl-C.
-const END_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Status of a process that was interrupted, as shells have it.
-const INTERRUPTED: i32 = 130;
 
 /// Where the data is.
 #[derive(Args, Clone)]
@@ -50,9 +42,26 @@ impl DatabaseArgs {
     }
 
     /// Does something with a store that there is, beside a running server or without one, and lets go of the database,
-    /// also at Ctrl-C or SIGTERM: a PostgreSQL that was started for this command must not outlive it.
+    /// also at Ctrl-C or SIGTERM: a PostgreSQL that was started for this command must not outlive it. The database's user
+    /// need not be able to write.
     pub(super) async fn with_store<T>(
         &self,
+        work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.with(async |url| Store::open(&url).await, work).await
+    }
+
+    /// The same for what adds to the log. Nothing is done for a user that may not.
+    pub(super) async fn with_store_to_append<T>(
+        &self,
+        work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.with(async |url| Store::open_to_append(&url).await, work).await
+    }
+
+    async fn with<T>(
+        &self,
+        open: impl AsyncFnOnce(String) -> Result<Store, OpenError>,
         work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let database = self.database();
@@ -60,23 +69,26 @@ impl DatabaseArgs {
         // From here on a signal waits until PostgreSQL has come up, so that none is left behind half-started.
         let stop = StopSignal::new()?;
         let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
-        let share = Share(Arc::new(Mutex::new(cluster)));
+        let share = Share::new(cluster);
         let mut interruption = Interruption::of(stop, share.clone());
-        let done = with_store_at(&url, work, &mut interruption).await;
+        let done = with_open(open(url), work, &mut interruption).await;
         interruption.forget();
         tokio::task::spawn_blocking(move || share.release()).await??;
         done
     }
 }
 
-async fn with_store_at<T>(
-    url: &str,
+async fn with_open<T>(
+    opening: impl Future<Output = Result<Store, OpenError>>,
     work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
     interruption: &mut Interruption,
 ) -> anyhow::Result<T> {
     let worked = async {
-        let store = Store::open(url).await?;
-        let done = work(&store).await;
+        let store = opening.await?;
+        let mut done = work(&store).await;
+        if let Err(error) = done {
+            done = Err(with_missing_right(error, &store).await);
+        }
         anyhow::Ok((store, done))
     };
     let (store, done) = tokio::select! {
@@ -88,59 +100,30 @@ async fn with_store_at<T>(
     // The log keeps a connection to write with, and a pool waits for all of its connections.
     let pool = store.pool().clone();
     drop(store);
-    // A database that does not answer gives none back, and the command is done.
     tokio::select! {
-        _ = timeout(CLOSE_TIMEOUT, pool.close()) => {}
+        () = close(&pool) => {}
         () = interruption.came() => {}
     }
     done
 }
 
-/// The command's share in the PostgreSQL that this program runs itself, if it is one. Whoever ends the command releases it.
-#[derive(Clone)]
-struct Share(Arc<Mutex<Option<Cluster>>>);
-
-impl Share {
-    /// Waits for whoever releases it at this moment.
-    fn release(&self) -> Result<(), ReleaseError> {
-        let mut cluster = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cluster.take().map_or(Ok(()), |cluster| cluster.release().map(drop))
-    }
+/// Waits for the connections, and not for a database that gives none of them back: what was to be done is done.
+pub(super) async fn close(pool: &PgPool) {
+    let _ = timeout(CLOSE_TIMEOUT, pool.close()).await;
 }
 
-/// What makes a command end at a signal. It gets a moment to do so by itself; a thread that hangs in a write (into a pipe
-/// that nobody reads) hears of nothing, and is not waited for.
-struct Interruption {
-    came: watch::Receiver<bool>,
-    guard: JoinHandle<()>,
-}
-
-impl Interruption {
-    fn of(mut stop: StopSignal, share: Share) -> Self {
-        let (tell, came) = watch::channel(false);
-        let guard = tokio::spawn(async move {
-            stop.received().await;
-            tell.send_replace(true);
-            tokio::time::sleep(END_TIMEOUT).await;
-            let released = tokio::task::spawn_blocking(move || share.release()).await;
-            if let Ok(Err(error)) = released {
-                eprintln!("leadlog: {error}");
-            }
-            std::process::exit(INTERRUPTED);
-        });
-        Self { came, guard }
+/// Says with an error that comes from it which right the database's user lacks.
+async fn with_missing_right(error: anyhow::Error, store: &Store) -> anyhow::Error {
+    let is_forbidden = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref().is_some_and(event_store::is_forbidden)
+    };
+    if !error.chain().any(is_forbidden) {
+        return error;
     }
-
-    /// Waits for the signal; ready at once when it has come.
-    async fn came(&mut self) {
-        // Its sender is gone only when the guard is, which ends the process itself.
-        if self.came.wait_for(|came| *came).await.is_err() {
-            std::future::pending::<()>().await;
+    match event_store::missing_read_grants(store.pool()).await {
+        Ok(Some(grants)) => {
+            anyhow!("{error:#}; the database user may not read all of the store, let it: {grants}")
         }
-    }
-
-    /// Ends nothing any more.
-    fn forget(self) {
-        self.guard.abort();
+        Ok(None) | Err(_) => error,
     }
 }

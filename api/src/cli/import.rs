@@ -40,7 +40,7 @@ impl Import {
         let mut replay = Replay::default();
         let mut report = replayed::Report::default();
         database
-            .with_store(async |store| {
+            .with_store_to_append(async |store| {
                 for file in &files {
                     let name = file.display().to_string();
                     let document = match read(file) {

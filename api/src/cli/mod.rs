@@ -8,6 +8,7 @@ mod devices;
 mod export;
 mod failure;
 mod import;
+mod interruption;
 mod openapi;
 mod output;
 mod projections;

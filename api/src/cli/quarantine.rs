@@ -179,7 +179,7 @@ impl One {
     async fn release(self, how: ReleaseOutcome) -> anyhow::Result<()> {
         let Self { digest, by, database } = self;
         let released = database
-            .with_store(async |store| {
+            .with_store_to_append(async |store| {
                 let at = Timestamp::new(OffsetDateTime::now_utc());
                 let recorder = Direct(store.log().clone());
                 let campaigns = store.campaigns();

@@ -54,7 +54,7 @@ impl Serve {
 /// Serves until the signal.
 async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    let store = Store::open(url).await?;
+    let store = Store::open_to_append(url).await?;
     let pool = store.pool().clone();
     let (context, projections) = Context::start(store);
     let server = http::serve(listener, context)?;

@@ -7,6 +7,7 @@ mod bad_input;
 mod campaigns;
 mod check_email;
 mod crashes;
+mod database_users;
 mod devices;
 mod exports;
 mod interruptions;

@@ -21,7 +21,7 @@ pub(crate) struct Server {
     pub(crate) pool: PgPool,
     /// Where its database is, for programs beside it.
     pub(crate) database_url: String,
-    _projections: Runner,
+    projections: Option<Runner>,
 }
 
 /// An HTTP answer.
@@ -43,7 +43,14 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         actix_web::rt::spawn(http::serve(listener, context).unwrap());
-        Self { address, store, pool, database_url: url, _projections: projections }
+        Self { address, store, pool, database_url: url, projections: Some(projections) }
+    }
+
+    /// From here on nobody folds what it takes in.
+    pub(crate) async fn stop_projecting(&mut self) {
+        if let Some(runner) = self.projections.take() {
+            runner.shutdown().await;
+        }
     }
 
     /// Where it listens.

@@ -1,0 +1,195 @@
+//! Database users that are not the owner of the tables, made by the SQL of docs/operations.md.
+
+use domain::{SyncResponse, Verdict};
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::program::{Program, leadlog};
+use crate::server::{Server, lead, lead_with};
+
+const OPERATIONS: &str = include_str!("../../../docs/operations.md");
+
+/// A database user for the length of a test.
+struct User {
+    name: String,
+    owner: PgPool,
+    /// Where it finds the store.
+    url: String,
+}
+
+impl User {
+    /// One that may do nothing yet.
+    async fn new(server: &Server, name: &str) -> Self {
+        let name = format!("{name}_{}", schema(&server.pool).await);
+        let url = format!("{}&options[role]={name}", server.database_url);
+        let user = Self { name, owner: server.pool.clone(), url };
+        user.run(&format!("CREATE ROLE {}", user.name)).await;
+        user
+    }
+
+    /// One that the SQL of the documentation makes, in the schema of the test.
+    async fn documented(server: &Server, name: &str) -> Self {
+        let create = format!("CREATE ROLE {name} LOGIN PASSWORD '…';");
+        let sql = OPERATIONS.split("```").find(|block| block.contains(&create)).expect("it is documented");
+        let user = Self::new(server, name).await;
+        let sql = sql.trim_start_matches("sql").replace(&create, "");
+        let sql = sql.replace("SCHEMA public", &format!("SCHEMA {}", schema(&server.pool).await));
+        user.run(&sql.replace(name, &user.name)).await;
+        user
+    }
+
+    /// Runs SQL as the owner of the tables.
+    async fn run(&self, sql: &str) {
+        sqlx::raw_sql(sql).execute(&self.owner).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// What the command says when it ends well.
+    async fn does(&self, args: &[&str]) -> String {
+        let said = leadlog(&self.url, args).await;
+        assert!(said.is_success, "{args:?}: {}{}", said.out, said.error);
+        said.out
+    }
+
+    /// What the command says when it is refused.
+    async fn may_not(&self, args: &[&str]) -> String {
+        let said = leadlog(&self.url, args).await;
+        assert!(!said.is_success, "{args:?}: {}", said.out);
+        said.error
+    }
+
+    async fn drop(self) {
+        self.run(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.name)).await;
+    }
+}
+
+async fn schema(pool: &PgPool) -> String {
+    sqlx::query_scalar("SELECT current_schema()::text").fetch_one(pool).await.unwrap()
+}
+
+/// A server that has taken a lead and refused one; and the digest of that.
+async fn server_with_a_refusal() -> (Server, String) {
+    let server = Server::start().await;
+    server.sync(&[lead(1), lead_with(2, |lead| lead["consents"] = json!([]))]).await;
+    let listed = leadlog(&server.database_url, &["quarantine", "list", "--json"]).await.out;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let digest = listed[0]["digest"].as_str().unwrap().to_owned();
+    (server, digest)
+}
+
+#[actix_web::test]
+async fn a_user_that_only_reads_exports_and_looks_and_is_told_why_it_may_not_write() {
+    let (mut server, digest) = server_with_a_refusal().await;
+    let reader = User::documented(&server, "leadlog_reader").await;
+    for format in ["csv", "ndjson"] {
+        let contacts = reader.does(&["export", "contacts", "--format", format]).await;
+        assert!(contacts.contains("anna1@example.com"), "{contacts}");
+    }
+    assert!(reader.does(&["devices"]).await.contains("ipad-7"));
+    assert!(reader.does(&["quarantine", "list"]).await.contains(&digest));
+    assert!(reader.does(&["projections", "status"]).await.contains("2 of 2"));
+    assert!(reader.does(&["projections", "verify"]).await.contains("every row is what the log gives"));
+    for looks in
+        [["projections", "list"], ["projections", "parked"], ["campaigns", "list"], ["backups", "list"]]
+    {
+        reader.does(&looks).await;
+    }
+
+    for writes in [
+        &["quarantine", "dismiss", &digest][..],
+        &["quarantine", "release", &digest],
+        &["serve", "--listen", "127.0.0.1:0"],
+    ] {
+        let error = reader.may_not(writes).await;
+        let grant = format!("GRANT INSERT, UPDATE ON events TO {}", reader.name);
+        assert!(error.contains("may read this store and not add to it") && error.contains(&grant), "{error}");
+    }
+    let error = reader.may_not(&["projections", "rebuild", "leads"]).await;
+    assert!(error.contains("GRANT CREATE ON DATABASE") && !error.contains("--abandon"), "{error}");
+    let error = reader.may_not(&["projections", "replay", "devices", "--from", "1"]).await;
+    let grant = format!("GRANT INSERT, UPDATE, DELETE, TRUNCATE ON device_sequences TO {}", reader.name);
+    assert!(error.contains(&grant), "{error}");
+
+    // Rows that nobody brings up to date are not exported as if they were.
+    server.stop_projecting().await;
+    server.sync(&[lead(3)]).await;
+    let error = reader.may_not(&["export", "leads"]).await;
+    assert!(error.contains("is behind the log") && error.contains("leadlog serve"), "{error}");
+
+    // A newer version of the program, which the owner has not run yet.
+    reader
+        .run("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        .await;
+    let error = reader.may_not(&["projections", "status"]).await;
+    assert!(error.contains("is not up to date") && error.contains("as the owner of the tables"), "{error}");
+    reader.drop().await;
+}
+
+#[actix_web::test]
+async fn a_user_that_serves_takes_leads_in_and_looks_after_everything_but_the_schema() {
+    let (mut server, digest) = server_with_a_refusal().await;
+    let user = User::documented(&server, "leadlog_server").await;
+    server.stop_projecting().await;
+    // Rows of an older version are folded anew from the beginning.
+    user.run("UPDATE projection_cursors SET version = version - 1 WHERE name = 'leads'").await;
+    let program = Program::serve_on(&user.url);
+    let entries = json!([lead(3), lead_with(4, |lead| lead["consents"] = json!([]))]);
+    let send = awc::Client::default().post(format!("{}/api/leads/sync", program.address));
+    let mut answer = send.send_body(json!({ "entries": entries }).to_string()).await.unwrap();
+    let answer: SyncResponse = serde_json::from_slice(&answer.body().await.unwrap()).unwrap();
+    let verdicts: Vec<Verdict> = answer.results.iter().map(|result| result.status).collect();
+    assert_eq!(verdicts, [Verdict::Created, Verdict::Invalid]);
+    let exported = user.does(&["export", "leads"]).await;
+    assert!(exported.contains("anna3@example.com"), "{exported}");
+    user.does(&["quarantine", "dismiss", &digest]).await;
+    user.does(&["projections", "replay", "--from", "1"]).await;
+    assert!(user.does(&["projections", "verify"]).await.contains("every row is what the log gives"));
+    let error = user.may_not(&["projections", "rebuild", "leads"]).await;
+    assert!(error.contains("GRANT CREATE ON DATABASE"), "{error}");
+    assert!(program.interrupt());
+    user.drop().await;
+}
+
+#[actix_web::test]
+async fn whoever_lacks_a_right_is_told_the_sql_that_is_enough() {
+    let (server, _) = server_with_a_refusal().await;
+    let user = User::new(&server, "newcomer").await;
+    let mut told = Vec::new();
+    loop {
+        let said = leadlog(&user.url, &["export", "contacts"]).await;
+        if said.is_success {
+            break;
+        }
+        let (_, sql) = said.error.split_once("let it: ").unwrap_or_else(|| panic!("{}", said.error));
+        assert!(!told.contains(&sql.to_owned()), "it was not enough: {sql}");
+        user.run(sql).await;
+        told.push(sql.to_owned());
+    }
+    assert_eq!(told.len(), 2, "to enter the schema, and to read: {told:?}");
+    // A table whose grant somebody forgot.
+    user.run(&format!("REVOKE SELECT ON contacts FROM {}", user.name)).await;
+    let error = user.may_not(&["export", "contacts"]).await;
+    assert!(error.contains(&format!("GRANT SELECT ON contacts TO {}", user.name)), "{error}");
+    user.drop().await;
+}
+
+#[actix_web::test]
+async fn a_rebuild_that_the_database_refuses_in_the_middle_says_what_it_leaves() {
+    let (server, _) = server_with_a_refusal().await;
+    let user = User::documented(&server, "leadlog_reader").await;
+    let database: String =
+        sqlx::query_scalar("SELECT current_database()::text").fetch_one(&server.pool).await.unwrap();
+    user.run(&format!(
+        "GRANT CREATE ON DATABASE \"{database}\" TO {0}; GRANT CREATE ON SCHEMA {1} TO {0};
+         ALTER TABLE quarantine OWNER TO {0}; ALTER TABLE parked_events OWNER TO {0};
+         ALTER TABLE projection_cursors OWNER TO {0}; REVOKE INSERT ON projection_cursors FROM {0}",
+        user.name,
+        schema(&server.pool).await
+    ))
+    .await;
+    let error = user.may_not(&["projections", "rebuild", "quarantine"]).await;
+    assert!(error.contains("permission denied for table projection_cursors"), "{error}");
+    assert!(error.contains("stays in the database, with personal data; run this again"), "{error}");
+    assert!(!error.contains("no transaction"), "{error}");
+    assert!(user.does(&["projections", "rebuild", "quarantine", "--abandon"]).await.contains("thrown away"));
+    user.drop().await;
+}
