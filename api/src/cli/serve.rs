@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 use managed_postgres::Cluster;
 
-use super::DatabaseArgs;
+use super::database::{DatabaseArgs, close};
 use super::stop_signal::StopSignal;
 use crate::http::{self, Context};
 use crate::store::Store;
@@ -66,7 +66,7 @@ async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow
     handle.stop(true).await;
     server.await??;
     projections.shutdown().await;
-    pool.close().await;
+    close(&pool).await;
     Ok(())
 }
 

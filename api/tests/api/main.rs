@@ -20,5 +20,6 @@ mod quarantine;
 mod recovery;
 mod server;
 mod spreadsheets;
+mod stop_signals;
 mod sync;
 mod versions;
