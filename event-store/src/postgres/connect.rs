@@ -146,7 +146,7 @@ async fn what_is_in_the_way(options: &PgConnectOptions, error: sqlx::Error) -> s
     }
 }
 
-fn unreachable(options: &PgConnectOptions, source: sqlx::Error) -> ConnectError {
+pub(super) fn unreachable(options: &PgConnectOptions, source: sqlx::Error) -> ConnectError {
     ConnectError::Unreachable { database: name_of(options), source }
 }
 

@@ -6,7 +6,7 @@
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{PgConnection, PgPool};
 
-use super::connect::ConnectError;
+use super::connect::{ConnectError, unreachable};
 use super::rights::{is_forbidden, missing_read_grants};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
@@ -27,7 +27,7 @@ struct Seen {
 /// # Errors
 /// [`ConnectError::Migrate`], or what the user is not allowed to and the SQL that lets it.
 pub async fn migrate(pool: &PgPool) -> Result<(), ConnectError> {
-    let mut db = pool.acquire().await.map_err(ConnectError::Unreachable)?;
+    let mut db = pool.acquire().await.map_err(|error| unreachable(&pool.connect_options(), error))?;
     let seen: Seen =
         sqlx::query_as(include_str!("sql/seen.sql")).fetch_one(&mut *db).await.map_err(failed)?;
     let Some(schema) = seen.schema else { return Err(no_schema(&mut db, seen.user).await) };
