@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::page::{LastPage, Step, step};
 use crate::refusal::is_refused;
+use crate::transaction::roll_back;
 use crate::{ALL, Registration, leadership};
 
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
@@ -291,7 +292,7 @@ impl Work {
         match step(db, projection, self.options.page_events, last_page).await {
             Ok(step) => Ok(Ok(step)),
             Err(error) if is_refused(&error) => {
-                sqlx::query("ROLLBACK").execute(db).await?;
+                roll_back(db).await?;
                 Ok(Err(error))
             }
             Err(error) => Err(error),
