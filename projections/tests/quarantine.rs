@@ -78,6 +78,20 @@ fn an_id_in_another_spelling_is_the_same_lead_and_what_no_column_holds_is_replac
 }
 
 #[test]
+fn who_sent_it_is_named_also_when_the_entry_does_not_say_who_made_it() {
+    let mut nameless = capture(1);
+    nameless.as_object_mut().unwrap().remove("deviceId");
+    let by = |sender: &str| NewEvent {
+        metadata: vec![("sender", sender.to_owned())],
+        ..refused(&nameless, Invalid)
+    };
+    let sent_by = |event| folded([event]).submissions()[0].sent_by.clone();
+    assert_eq!(sent_by(by("ipad-9")).as_deref(), Some("ipad-9"));
+    assert_eq!(sent_by(by("")), None);
+    assert_eq!(sent_by(refused(&capture(1), Invalid)).as_deref(), Some("ipad-7"), "the one that made it");
+}
+
+#[test]
 fn an_erasure_empties_the_entry_and_a_log_that_it_emptied_gives_the_same() {
     let log: Vec<_> = (1..)
         .zip([refused(&capture(1), Invalid), refused(&capture(2), Invalid), follow_up(1, 1, &erases())])

@@ -42,8 +42,8 @@ enum Command {
 ///
 /// `reason` is what the server said: `invalid` (it breaks the rules that are named), `conflict` (the same version of
 /// the lead is here with other bytes), `unsupported` (made by a newer app than this server understands; update it,
-/// then `release`). `device` and `number` are what the entry says of itself, `-` when that cannot be read: which iPad
-/// sent it is not in the log. The digest at the end names the submission to `release` and `dismiss`.
+/// then `release`). `device` and `number` are what the entry says of itself, `-` when that cannot be read;
+/// `sent by` is who sent it, `-` when nobody gave a name. The digest at the end names the submission to `release` and `dismiss`.
 #[derive(Args)]
 struct List {
     /// Print one JSON array instead, for programs.
@@ -132,7 +132,8 @@ impl List {
         if listed.is_empty() {
             return Ok(writeln!(out, "Nothing waits: everything that was sent was taken or dealt with.")?);
         }
-        let heading = ["recorded", "reason", "wrong", "lead", "version", "device", "number", "digest"];
+        let heading =
+            ["recorded", "reason", "wrong", "lead", "version", "device", "number", "sent by", "digest"];
         let mut rows = vec![heading.map(str::to_owned)];
         rows.extend(listed.iter().map(Listed::cells));
         Ok(output::write_table(&rows, out)?)
@@ -238,6 +239,7 @@ struct Listed {
     version: Option<u32>,
     device_id: Option<DeviceId>,
     device_seq: Option<u64>,
+    sent_by: Option<DeviceId>,
     /// Whether the person was erased, so that only `dismiss` is left.
     is_erased: bool,
 }
@@ -257,6 +259,7 @@ impl From<Quarantined> for Listed {
             errors: submission.errors.into_iter().map(wrong).collect(),
             client_id: submission.client_id.and_then(|id| id.parse().ok()),
             device_id: submission.device_id.and_then(|id| id.parse().ok()),
+            sent_by: submission.sent_by.and_then(|id| id.parse().ok()),
             is_erased: submission.raw.is_empty(),
             digest: submission.digest,
             position: submission.position,
@@ -268,7 +271,7 @@ impl From<Quarantined> for Listed {
 }
 
 impl Listed {
-    fn cells(&self) -> [String; 8] {
+    fn cells(&self) -> [String; 9] {
         fn text(value: Option<impl ToString>) -> String {
             value.map_or_else(|| "-".to_owned(), |value| value.to_string())
         }
@@ -287,6 +290,7 @@ impl Listed {
             text(self.version),
             text(self.device_id.as_ref()),
             text(self.device_seq),
+            text(self.sent_by.as_ref()),
             self.digest.clone(),
         ]
     }

@@ -39,6 +39,8 @@ pub struct Quarantined {
     pub device_id: Option<String>,
     /// Its number there, as received, if a device could have given it (at most 2^63 - 1).
     pub device_seq: Option<u64>,
+    /// Who sent it: an installation, a hub, or `None` when nobody gave a name.
+    pub sent_by: Option<String>,
     /// Which rules it breaks.
     pub errors: Vec<FieldError>,
     /// The entry as received; empty after an erasure.
@@ -83,6 +85,9 @@ pub struct Quarantine {
 struct Metadata<'m> {
     #[serde(borrow, default)]
     digest: Option<std::borrow::Cow<'m, str>>,
+    /// Who brought the entry, if it was not the installation that it names; empty when nobody gave a name.
+    #[serde(borrow, default)]
+    sender: Option<std::borrow::Cow<'m, str>>,
 }
 
 impl QuarantineChange {
@@ -119,6 +124,12 @@ fn submission(event: &RecordedEvent) -> Result<QuarantineChange, Poison> {
         SubmissionEvent::Refused(refusal) => {
             // What a sender wrote may hold what no column can.
             let storable = |text: String| text.replace('\0', "\u{fffd}");
+            let metadata: Metadata<'_> = parse(&event.metadata, "metadata")?;
+            let device_id = refusal.device_id.map(storable);
+            let sent_by = match metadata.sender {
+                Some(sender) => Some(sender.into_owned()).filter(|sender| !sender.is_empty()),
+                None => device_id.clone(),
+            };
             let canonical =
                 |id: String| id.parse::<ClientId>().map_or_else(|_| storable(id), |id| id.to_string());
             QuarantineChange::Refused(Box::new(Quarantined {
@@ -128,7 +139,8 @@ fn submission(event: &RecordedEvent) -> Result<QuarantineChange, Poison> {
                 reason: refusal.reason,
                 client_id: refusal.client_id.map(canonical),
                 version: refusal.version,
-                device_id: refusal.device_id.map(storable),
+                device_id,
+                sent_by,
                 device_seq: refusal.device_seq.filter(|number| i64::try_from(*number).is_ok()),
                 errors: refusal.errors,
                 raw: refusal.raw,

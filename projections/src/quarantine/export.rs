@@ -25,7 +25,7 @@ pub enum QuarantineFormat {
     Ndjson,
 }
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "position",
     "recorded_at",
     "reason",
@@ -33,6 +33,7 @@ const COLUMNS: [&str; 10] = [
     "version",
     "device_id",
     "device_seq",
+    "sent_by",
     "errors",
     "digest",
     "entry",
@@ -87,6 +88,7 @@ fn cells(submission: &Quarantined) -> Result<[Cow<'_, str>; COLUMNS.len()], serd
         number(submission.version.map(u64::from)),
         cell::optional(submission.device_id.as_deref()),
         number(submission.device_seq),
+        cell::optional(submission.sent_by.as_deref()),
         cell::text(&errors).into_owned().into(),
         submission.digest.as_str().into(),
         cell::text(&submission.raw),

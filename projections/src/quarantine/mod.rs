@@ -51,7 +51,7 @@ impl Projection for Quarantine {
     type Change = QuarantineChange;
 
     const NAME: &'static str = "quarantine";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [Table] = &[Table { name: "quarantine", row_label: "digest" }];
     // What settles a submission comes behind it.
     const ORDERED_STREAMS: &'static [&'static str] = &[LEAD_STREAM, FOLLOW_UP_STREAM, SUBMISSION_STREAM];
@@ -139,6 +139,7 @@ async fn insert(db: &mut PgConnection, refused: &[&Quarantined]) -> Result<(), s
         .bind(column(refused, |one| one.version.map(i64::from)))
         .bind(column(refused, |one| one.device_id.as_deref()))
         .bind(column(refused, |one| one.device_seq.map(u64::cast_signed)))
+        .bind(column(refused, |one| one.sent_by.as_deref()))
         .bind(refused.iter().map(|one| json(&one.errors)).collect::<Result<Vec<_>, _>>()?)
         .bind(column(refused, |one| one.raw.as_str()))
         .execute(db)
@@ -157,6 +158,7 @@ fn quarantined(row: &PgRow) -> Result<Quarantined, sqlx::Error> {
         version: version.map(u32::try_from).transpose().map_err(undecodable)?,
         device_id: row.try_get("device_id")?,
         device_seq: row.try_get::<Option<i64>, _>("device_seq")?.map(i64::cast_unsigned),
+        sent_by: row.try_get("sent_by")?,
         errors: serde_json::from_str(row.try_get("errors")?).map_err(undecodable)?,
         raw: row.try_get("raw")?,
     })
