@@ -45,6 +45,12 @@ pub enum OpenError {
         /// Where it was looked for.
         folder: PathBuf,
     },
+    /// The database has no tables of this program.
+    #[error(
+        "there is no store in this database; is the URL right? `leadlog serve` makes one, and so do \
+         `leadlog campaigns publish` and `leadlog import`"
+    )]
+    EmptyDatabase,
     /// The managed PostgreSQL did not start.
     #[error(transparent)]
     Managed(#[from] managed_postgres::StartError),
@@ -88,6 +94,17 @@ impl Store {
                 Ok(None) | Err(_) => Err(error),
             },
         }
+    }
+
+    /// The same for whoever only looks. An empty database is more likely a wrong name than a store without leads.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_to_read(url: &str) -> Result<Self, OpenError> {
+        let pool = event_store::connect(url, 1).await?;
+        let is_there = event_store::is_there(&pool).await?;
+        pool.close().await;
+        if is_there { Self::open(url).await } else { Err(OpenError::EmptyDatabase) }
     }
 
     /// The same for whoever adds to the log.

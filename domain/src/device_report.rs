@@ -22,7 +22,7 @@ pub struct DeviceReport {
     /// The highest `deviceSeq` that it has saved.
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub saved_through: u64,
-    /// When a store heard it first, by that store's clock; of an installation whose storage is gone, when the next one
+    /// When a store heard it, by that store's clock; of an installation whose storage is gone, when the next one
     /// on the device missed it, by the device's clock. The beginning of 1970 when nobody can say.
     pub heard_at: Timestamp,
 }
@@ -33,6 +33,24 @@ pub struct DeviceReport {
 pub enum DeviceReportEvent {
     /// The device has saved more than had arrived with the report.
     Reported(DeviceReport),
+}
+
+impl DeviceReport {
+    /// How far a device has got, when nobody can say that it was heard: a backup says so, or a file.
+    pub fn hearsay(device_id: DeviceId, saved_through: u64) -> Self {
+        Self { device_id, saved_through, heard_at: Timestamp::UNIX_EPOCH }
+    }
+
+    /// Whether somebody heard the device say it.
+    pub fn was_heard(&self) -> bool {
+        self.heard_at != Timestamp::UNIX_EPOCH
+    }
+
+    /// The stream that records it. Hearsay has one of its own, so that it never keeps the device from being heard with
+    /// the same number.
+    pub fn stream(&self) -> String {
+        if self.was_heard() { self.device_id.to_string() } else { format!("{}/hearsay", self.device_id) }
+    }
 }
 
 impl DeviceReportEvent {

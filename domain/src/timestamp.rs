@@ -22,6 +22,9 @@ pub struct Timestamp(OffsetDateTime);
 pub struct TimestampError;
 
 impl Timestamp {
+    /// The beginning of 1970.
+    pub const UNIX_EPOCH: Self = Self::new(OffsetDateTime::UNIX_EPOCH);
+
     /// From milliseconds since 1970-01-01T00:00:00Z and an offset in minutes east of Greenwich.
     ///
     /// # Errors

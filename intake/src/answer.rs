@@ -53,17 +53,28 @@ pub async fn answer<L: EventLog, R: Recorder>(
         .iter()
         .map(|entry| judge_entry(entry, request.sender.as_ref(), campaigns, received_at))
         .unzip();
-    let reports =
-        devices::news(request, received_at, &highest_numbers(&recordings), recorder.heard_devices());
+    let heard = recorder.heard_devices();
+    let beside = highest(recordings.iter().filter_map(Recording::own_number));
+    let reports = devices::news(request, received_at, &beside, heard);
     events.extend(reports.iter().filter_map(devices::event));
 
     let receipt = request.last_receipt.filter(|receipt| receipt.store_id == identity.id);
-    let recorded = record_entries(recorder, &mut recordings, events, receipt).await?;
+    let mut recorded = record_entries(recorder, &mut recordings, events, receipt).await?;
 
-    if let Some(heard) = recorder.heard_devices() {
-        let recorded = recordings.iter().filter(|recording| recording.is_recorded());
-        recorded.filter_map(Recording::heard_number).for_each(|(device, seq)| heard.hear(device, seq));
-        reports.iter().for_each(|report| heard.hear(&report.device_id, report.saved_through));
+    let voices = highest(recordings.iter().filter_map(Recording::voice));
+    if let Some(heard) = heard {
+        voices.iter().for_each(|(device, seq)| heard.hear(device, *seq));
+        reports.iter().for_each(|report| heard.hear_report(report));
+    }
+    // Somebody else had brought what the sender sends itself: then nothing in the log is its voice yet.
+    let unheard = devices::news(request, received_at, &voices, heard);
+    let unheard: Vec<_> = unheard.into_iter().filter(|report| !reports.contains(report)).collect();
+    if !unheard.is_empty() {
+        let events = unheard.iter().filter_map(devices::event).collect();
+        recorded.head = recorder.record(events, None).await?.head.max(recorded.head);
+        if let Some(heard) = heard {
+            unheard.iter().for_each(|report| heard.hear_report(report));
+        }
     }
     let mut state = StoreState {
         id: identity.id,
@@ -126,10 +137,10 @@ pub(crate) async fn record_entries<R: Recorder>(
     Ok(first)
 }
 
-/// The highest `deviceSeq` of each device among the entries that it sent itself.
-fn highest_numbers(recordings: &[Recording<'_>]) -> HashMap<DeviceId, u64> {
+/// The highest number of each device.
+fn highest<'n>(numbers: impl Iterator<Item = (&'n DeviceId, u64)>) -> HashMap<DeviceId, u64> {
     let mut highest = HashMap::new();
-    for (device, number) in recordings.iter().filter_map(Recording::heard_number) {
+    for (device, number) in numbers {
         let known = highest.entry(device.clone()).or_insert(number);
         *known = number.max(*known);
     }

@@ -35,13 +35,19 @@ impl HeardDevices {
         devices.insert(device.clone(), number);
     }
 
+    /// The same of a report; what nobody heard from the device itself is no news of it.
+    pub(crate) fn hear_report(&self, report: &DeviceReport) {
+        if report.was_heard() {
+            self.hear(&report.device_id, report.saved_through);
+        }
+    }
+
     fn devices(&self) -> MutexGuard<'_, HashMap<DeviceId, u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The reports of this request that say more than the entries beside them that their device sent itself, and than what
-/// was heard before.
+/// The reports of this request that say more than the numbers beside them, and than what was heard before.
 pub(crate) fn news(
     request: &SyncRequest<'_>,
     received_at: Timestamp,
@@ -77,7 +83,7 @@ pub(crate) fn event(report: &DeviceReport) -> Option<NewEvent> {
     let payload = serde_json::to_string(&event).ok()?;
     Some(NewEvent {
         aggregate_type: DEVICE_REPORT_STREAM,
-        aggregate_id: report.device_id.to_string(),
+        aggregate_id: report.stream(),
         sequence: report.saved_through,
         event_type: event.name(),
         event_version: DeviceReportEvent::FORM_VERSION,

@@ -15,6 +15,8 @@ pub(crate) struct Recording<'r> {
     device: Option<(DeviceId, u64)>,
     /// Who brought it.
     bearer: Bearer,
+    /// Whether its event is one of this request, and not one that the log had before.
+    is_new: bool,
     /// Whether it is recorded as refused, and not in its lead's stream.
     is_refusal: bool,
     /// The event of a later version, kept because it may have to wait.
@@ -41,6 +43,7 @@ impl<'r> Recording<'r> {
             raw,
             device,
             bearer,
+            is_new: false,
             is_refusal: false,
             later_version: (version > 1).then(|| event.clone()),
             refusal: None,
@@ -63,6 +66,7 @@ impl<'r> Recording<'r> {
             raw,
             device: device.zip(refusal.device_seq),
             bearer,
+            is_new: false,
             is_refusal: true,
             later_version: None,
             refusal: None,
@@ -110,13 +114,14 @@ impl<'r> Recording<'r> {
         self.later_version.clone().filter(|_| self.result.status == Verdict::Waiting)
     }
 
-    /// Whether the log holds this entry, accepted or refused.
-    pub(crate) const fn is_recorded(&self) -> bool {
-        self.result.position.is_some()
+    /// The installation that made it, and its number there, if this event is its voice in the log: that installation sent
+    /// it, and nobody had brought it before.
+    pub(crate) fn voice(&self) -> Option<(&DeviceId, u64)> {
+        self.own_number().filter(|_| self.is_new)
     }
 
-    /// The installation that made it, and its number there, if that installation sent it: only then it has been heard.
-    pub(crate) fn heard_number(&self) -> Option<(&DeviceId, u64)> {
+    /// The installation that made it, and its number there, if that installation sent it.
+    pub(crate) fn own_number(&self) -> Option<(&DeviceId, u64)> {
         let device = self.device.as_ref().filter(|_| self.bearer == Bearer::Maker);
         device.map(|(device, number)| (device, *number))
     }
@@ -144,6 +149,7 @@ impl<'r> Recording<'r> {
 
     /// The event that records this entry stands in the log.
     fn appended(&mut self, appended: &Appended) {
+        self.is_new = appended.is_new;
         self.result.position = Some(appended.position);
         self.result.append_id = Some(appended.append_id);
         if self.is_refusal {

@@ -65,7 +65,7 @@ pub use rebuild::{Poisoned, Rebuilt, rebuild};
 pub use refusal::DatabaseError;
 pub use replay::{MAX_REPLAY_EVENTS, ReplayError, Replayed, replay};
 pub use runner::{Runner, RunnerOptions, Waker};
-pub use status::{ParkedEvent, ProjectionStatus, parked_events, status};
+pub use status::{ParkedEvent, ProjectionStatus, parked_count, parked_events, status};
 pub use verify::{DifferenceKind, MAX_NAMED_ROWS, RowDifference, TableVerification, Verification, verify};
 
 /// The projection [`Leads`] as the runner knows it: leads and contacts.

@@ -120,3 +120,18 @@ pub async fn parked_events(
         })
         .collect()
 }
+
+/// How many events up to this position a projection passed because it could not fold them: what they say is in none of its
+/// rows.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn parked_count(pool: &PgPool, projection: &str, through: u64) -> Result<u64, sqlx::Error> {
+    let parked: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM parked_events WHERE projection = $1 AND position <= $2")
+            .bind(projection)
+            .bind(through.cast_signed())
+            .fetch_one(pool)
+            .await?;
+    Ok(parked.cast_unsigned())
+}

@@ -34,17 +34,13 @@ impl Replay {
         entries.append(&mut self.waiting);
         // A version never comes before the one that it stands on.
         entries.sort_by_key(|entry| entry.version);
-        let requests = entries.chunks(MAX_REPLAYED_ENTRIES);
-        for part in requests {
+        for part in entries.chunks(MAX_REPLAYED_ENTRIES) {
             self.send(store, part, Vec::new()).await?;
         }
         // What the device had saved is told when its entries are there.
-        let report = snapshot.saved_through.map(|saved_through| DeviceReport {
-            device_id: snapshot.device_id.clone(),
-            saved_through,
-            heard_at: spoken_at(snapshot),
-        });
-        self.send(store, &[], report.into_iter().collect()).await
+        let Some(saved_through) = snapshot.saved_through else { return Ok(()) };
+        let report = DeviceReport::hearsay(snapshot.device_id.clone(), saved_through);
+        self.send(store, &[], vec![report]).await
     }
 
     async fn send(
@@ -77,11 +73,4 @@ impl Replay {
         }
         Ok(())
     }
-}
-
-/// When the device said what the snapshot says. By its own clock, which may be wrong: what lies ahead is no answer,
-/// and nobody may take the device for one that was just heard.
-fn spoken_at(snapshot: &Snapshot<'_>) -> Timestamp {
-    let is_past = |at: &Timestamp| at.moment() <= OffsetDateTime::now_utc();
-    snapshot.taken_at.filter(is_past).unwrap_or(Timestamp::new(OffsetDateTime::UNIX_EPOCH))
 }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::Args;
 use sqlx::PgPool;
 use tokio::time::timeout;
 
-use super::interruption::{Interruption, Share};
+use super::failure;
+use super::interruption::{Interrupted, Interruption, Share};
 use super::stop_signal::StopSignal;
 use crate::store::{Database, OpenError, Store};
 
@@ -48,7 +49,7 @@ impl DatabaseArgs {
         &self,
         work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        self.with(async |url| Store::open(&url).await, work).await
+        self.with(async |url| Store::open_to_read(&url).await, work).await
     }
 
     /// The same for what adds to the log. Nothing is done for a user that may not.
@@ -72,7 +73,6 @@ impl DatabaseArgs {
         let share = Share::new(cluster);
         let mut interruption = Interruption::of(stop, share.clone());
         let done = with_open(open(url), work, &mut interruption).await;
-        interruption.forget();
         tokio::task::spawn_blocking(move || share.release()).await??;
         done
     }
@@ -95,7 +95,7 @@ async fn with_open<T>(
         // The work may have its own words for an interruption.
         biased;
         worked = worked => worked?,
-        () = interruption.came() => bail!("it was interrupted"),
+        () = interruption.came() => return Err(Interrupted.into()),
     };
     // The log keeps a connection to write with, and a pool waits for all of its connections.
     let pool = store.pool().clone();
@@ -122,7 +122,10 @@ async fn with_missing_right(error: anyhow::Error, store: &Store) -> anyhow::Erro
     }
     match event_store::missing_read_grants(store.pool()).await {
         Ok(Some(grants)) => {
-            anyhow!("{error:#}; the database user may not read all of the store, let it: {grants}")
+            anyhow!(
+                "{}; the database user may not read all of the store, let it: {grants}",
+                failure::told(&error)
+            )
         }
         Ok(None) | Err(_) => error,
     }

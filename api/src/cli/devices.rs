@@ -44,12 +44,13 @@ pub(super) struct Devices {
 
 impl Devices {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (devices, mut shared) = self
+        let (devices, mut shared, waiting) = self
             .database
             .with_store(async |store| {
                 projections::catch_up(store.pool()).await?;
                 let devices = projections::devices::list(store.pool()).await?;
-                Ok((devices, projections::devices::shared_numbers(store.pool()).await?))
+                let shared = projections::devices::shared_numbers(store.pool()).await?;
+                Ok((devices, shared, projections::quarantine::count(store.pool()).await?))
             })
             .await?;
         let silent_before = OffsetDateTime::now_utc() - Duration::minutes(self.silent_after.into());
@@ -70,7 +71,14 @@ impl Devices {
         let mut table = vec![heading.map(str::to_owned)];
         table.extend(rows.iter().map(Row::cells));
         output::write_table(&table, &mut out)?;
-        Ok(write_shared(&rows, out)?)
+        write_shared(&rows, &mut out)?;
+        if waiting > 0 {
+            writeln!(
+                out,
+                "\n{waiting} of what is here was refused and waits: see `leadlog quarantine list`"
+            )?;
+        }
+        Ok(())
     }
 }
 

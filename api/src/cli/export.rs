@@ -102,7 +102,8 @@ impl Export {
         let file = self.file_type()?;
         let delimiter = self.delimiter.map(export::Delimiter::from);
         let format = file.with(delimiter, self.no_bom.then_some(false))?;
-        let rows = Rows::new(self.what.parse::<ExportKind>()?, self.filter.into())?;
+        let kind: ExportKind = self.what.parse()?;
+        let rows = Rows::new(kind, self.filter.into())?;
         let out = self.out;
         ensure!(
             file != FileType::Xlsx || out.is_some() || !std::io::stdout().is_terminal(),
@@ -116,6 +117,10 @@ impl Export {
                 let pool = store.pool().clone();
                 let exported = export::start(pool, rows, format, head, campaigns.as_ref()).await?;
                 output::write(exported.chunks, out.as_deref()).await?;
+                let parked = projections::parked_count(store.pool(), kind.projection().name, head).await?;
+                if parked > 0 {
+                    eprintln!("{}", missing(parked));
+                }
                 if let Some(file) = out {
                     eprintln!(
                         "{}: {} rows, complete up to position {head} of the log",
@@ -157,4 +162,12 @@ impl From<Delimiter> for export::Delimiter {
             Delimiter::Comma => Self::Comma,
         }
     }
+}
+
+/// What is said of an export in which something is missing.
+fn missing(parked: u64) -> String {
+    format!(
+        "{parked} event(s) of the log could not be read, so that a lead may be missing or out of date: see `leadlog \
+         projections parked`"
+    )
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use managed_postgres::{Cluster, ReleaseError};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::stop_signal::StopSignal;
 
@@ -13,7 +12,7 @@ use super::stop_signal::StopSignal;
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Status of a process that was interrupted, as shells have it.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 
 /// The command's share in the PostgreSQL that this program runs itself, if it is one. Whoever ends the command releases it.
 #[derive(Clone)]
@@ -31,39 +30,49 @@ impl Share {
     }
 }
 
-/// What makes a command end at a signal. It gets a moment to do so by itself; a thread that hangs in a write (into a pipe
-/// that nobody reads) hears of nothing, and is not waited for.
+/// A command was told to end before it was done.
+#[derive(Debug, thiserror::Error)]
+#[error("it was interrupted")]
+pub(super) struct Interrupted;
+
+/// The status of a process that ends with this error, as shells have it.
+pub(super) fn status_of(error: &anyhow::Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<Interrupted>()) { INTERRUPTED } else { 1 }
+}
+
+/// What makes a command end at a signal, for as long as the process lives. The command gets a moment to do so by itself; a
+/// thread that hangs in a write (into a pipe that nobody reads) hears of nothing, and is not waited for. Whoever will not
+/// wait for the database either sends a second one; the next command finds it running, and takes it over.
 pub(super) struct Interruption {
     came: watch::Receiver<bool>,
-    guard: JoinHandle<()>,
 }
 
 impl Interruption {
     pub(super) fn of(mut stop: StopSignal, share: Share) -> Self {
         let (tell, came) = watch::channel(false);
-        let guard = tokio::spawn(async move {
+        tokio::spawn(async move {
             stop.received().await;
             tell.send_replace(true);
-            tokio::time::sleep(END_TIMEOUT).await;
-            let released = tokio::task::spawn_blocking(move || share.release()).await;
-            if let Ok(Err(error)) = released {
-                eprintln!("leadlog: {error}");
+            let released = async {
+                tokio::time::sleep(END_TIMEOUT).await;
+                tokio::task::spawn_blocking(move || share.release()).await
+            };
+            tokio::select! {
+                released = released => if let Ok(Err(error)) = released {
+                    eprintln!("leadlog: {error}");
+                },
+                () = stop.received() => {}
             }
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         });
-        Self { came, guard }
+        Self { came }
     }
 
     /// Waits for the signal; ready at once when it has come.
     pub(super) async fn came(&mut self) {
-        // Its sender is gone only when the guard is, which ends the process itself.
+        // Its sender is gone only when the process ends.
         if self.came.wait_for(|came| *came).await.is_err() {
             std::future::pending::<()>().await;
         }
-    }
-
-    /// Ends nothing any more.
-    pub(super) fn forget(self) {
-        self.guard.abort();
     }
 }

@@ -90,7 +90,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("leadlog: {}", failure::told(&error));
-            ExitCode::FAILURE
+            ExitCode::from(interruption::status_of(&error))
         }
     }
 }

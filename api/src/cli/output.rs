@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use futures_util::TryStreamExt;
 use projections::export::Chunks;
 
+use super::interruption::Interrupted;
 use super::stop_signal::StopSignal;
 
 /// What others may do with a file of people's data: nothing.
@@ -56,7 +57,7 @@ async fn write_file(chunks: Chunks, file: &Path) -> anyhow::Result<()> {
         .tempfile_in(folder)?;
     tokio::select! {
         copied = copy(chunks, part.as_file_mut()) => copied?,
-        () = stop.received() => bail!("it was interrupted, and nothing of it was kept"),
+        () = stop.received() => bail!(anyhow::Error::new(Interrupted).context("nothing of it was kept")),
     }
     part.as_file().sync_all()?;
     part.persist(file).map_err(|error| error.error)?;

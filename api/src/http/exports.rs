@@ -91,6 +91,7 @@ pub(crate) enum CsvDelimiter {
             ),
             headers(
                 ("leadlog-head" = u64, description = "Position in the store's log up to which the export is complete"),
+                ("leadlog-parked" = u64, description = "Events up to there that could not be read: what they say is in no row"),
                 ("leadlog-rows" = u64, description = "How many rows matched when the export began; of XLSX, how many it holds"),
             )),
         (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this kind of file", body = Problem, content_type = "application/problem+json"),
@@ -125,6 +126,7 @@ pub(crate) async fn export_leads(
             ),
             headers(
                 ("leadlog-head" = u64, description = "Position in the store's log up to which the export is complete"),
+                ("leadlog-parked" = u64, description = "Events up to there that could not be read: what they say is in no row"),
                 ("leadlog-rows" = u64, description = "How many rows matched when the export began; of XLSX, how many it holds"),
             )),
         (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export", body = Problem, content_type = "application/problem+json"),
@@ -151,6 +153,7 @@ pub(crate) async fn export_contacts(
         (status = 200, description = "The export can begin",
             headers(
                 ("leadlog-head" = u64, description = "Position in the store's log up to which an export is complete now"),
+                ("leadlog-parked" = u64, description = "Events up to there that could not be read: what they say is in no row"),
                 ("leadlog-rows" = u64, description = "How many rows match now"),
             )),
         (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export"),
@@ -177,6 +180,7 @@ pub(crate) async fn head_leads(
         (status = 200, description = "The export can begin",
             headers(
                 ("leadlog-head" = u64, description = "Position in the store's log up to which an export is complete now"),
+                ("leadlog-parked" = u64, description = "Events up to there that could not be read: what they say is in no row"),
                 ("leadlog-rows" = u64, description = "How many rows match now"),
             )),
         (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export"),
@@ -201,10 +205,10 @@ async fn answer(
     context: &Context,
 ) -> Result<HttpResponse, Problem> {
     let Asked { export, file, format } = Asked::of(kind, request, format)?;
-    let (head, campaigns) = caught_up(kind, context).await?;
-    let pool = context.store.pool().clone();
-    let exported = projections::export::start(pool, export, format, head, campaigns.as_ref()).await?;
-    Ok(send(exported, head, kind, file))
+    let ready = caught_up(kind, context).await?;
+    let (pool, campaigns) = (context.store.pool().clone(), ready.campaigns.as_ref());
+    let exported = projections::export::start(pool, export, format, ready.head, campaigns).await?;
+    Ok(send(exported, &ready, kind, file))
 }
 
 /// Counts, and makes nothing: a large workbook takes long, and nobody would read it.
@@ -215,10 +219,10 @@ async fn answer_head(
     context: &Context,
 ) -> Result<HttpResponse, Problem> {
     let Asked { export, file, format } = Asked::of(kind, request, format)?;
-    let (head, campaigns) = caught_up(kind, context).await?;
-    let pool = context.store.pool().clone();
-    let rows = projections::export::count(pool, export, format, head, campaigns.as_ref()).await?;
-    Ok(headers(kind, file, head, rows).body(body::None::new()))
+    let ready = caught_up(kind, context).await?;
+    let (pool, campaigns) = (context.store.pool().clone(), ready.campaigns.as_ref());
+    let rows = projections::export::count(pool, export, format, ready.head, campaigns).await?;
+    Ok(headers(kind, file, &ready, rows).body(body::None::new()))
 }
 
 /// What a request asks for.
@@ -239,29 +243,40 @@ impl Asked {
     }
 }
 
-/// Waits until the rows hold everything up to the log's head; answers that, and the campaigns.
-async fn caught_up(kind: ExportKind, context: &Context) -> Result<(u64, Arc<PublishedCampaigns>), Problem> {
+/// What an export stands on.
+struct Ready {
+    /// The rows hold everything up to here,
+    head: u64,
+    /// but for so many events that could not be read.
+    parked: u64,
+    campaigns: Arc<PublishedCampaigns>,
+}
+
+/// Waits until the rows hold everything up to the log's head.
+async fn caught_up(kind: ExportKind, context: &Context) -> Result<Ready, Problem> {
     let pool = context.store.pool();
     let head = event_store::head(pool).await?.position;
     context.projections.wake();
     projections::wait_for(pool, kind.projection(), head, CATCH_UP_TIMEOUT).await?;
-    Ok((head, context.store.refreshed_campaigns().await?))
+    let parked = projections::parked_count(pool, kind.projection().name, head).await?;
+    Ok(Ready { head, parked, campaigns: context.store.refreshed_campaigns().await? })
 }
 
-fn headers(kind: ExportKind, file: FileType, head: u64, rows: u64) -> HttpResponseBuilder {
+fn headers(kind: ExportKind, file: FileType, ready: &Ready, rows: u64) -> HttpResponseBuilder {
     let name = format!("{}.{}", kind.as_str(), file.as_str());
     let mut response = HttpResponse::Ok();
     response
         .content_type(file.media_type())
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header(("leadlog-head", head.to_string()))
+        .insert_header(("leadlog-head", ready.head.to_string()))
+        .insert_header(("leadlog-parked", ready.parked.to_string()))
         .insert_header(("leadlog-rows", rows.to_string()));
     response
 }
 
-fn send(exported: Exported, head: u64, kind: ExportKind, file: FileType) -> HttpResponse {
-    let mut response = headers(kind, file, head, exported.rows);
+fn send(exported: Exported, ready: &Ready, kind: ExportKind, file: FileType) -> HttpResponse {
+    let mut response = headers(kind, file, ready, exported.rows);
     let chunks = exported
         .chunks
         .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "an export was cut"));

@@ -352,7 +352,7 @@ async fn an_export_that_is_interrupted_leaves_nothing_behind_and_waits_for_no_da
         kill_process(Pid::from_child(&child), signal).unwrap();
         let ended = actix_web::web::block(move || child.wait().unwrap());
         let ended = timeout(PATIENCE, ended).await.expect("it ends, although the database does not answer");
-        assert_eq!(ended.unwrap().code(), Some(1), "it ends by itself, and says that it failed");
+        assert_eq!(ended.unwrap().code(), Some(130), "it ends by itself, and says why");
         assert_eq!(files(folder.path()), [""; 0].map(PathBuf::from), "no part lies about");
         // The session of the one that has gone notices when it is let go.
         sqlx::query(

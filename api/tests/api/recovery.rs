@@ -110,20 +110,16 @@ async fn every_way_back_gives_the_streams_that_a_sync_gives() {
 async fn what_is_taken_in_is_not_the_voice_of_its_ipad() {
     let (_, url) = fresh_store().await;
     let files = Files::new();
-    let ahead = "2100-01-01T00:00:00Z".parse::<Timestamp>().unwrap().unix_seconds() * 1_000;
-    let mut clock_ahead = snapshot("ipad-8", &[lead_with(2, |lead| lead["deviceId"] = "ipad-8".into())]);
-    clock_ahead["takenAt"] = ahead.into();
-    clock_ahead["savedThrough"] = 2.into();
-    let ipads = [("7.json", snapshot("ipad-7", &[lead(1)])), ("8.json", clock_ahead)];
+    let mut with_a_gap = snapshot("ipad-8", &[lead_with(2, |lead| lead["deviceId"] = "ipad-8".into())]);
+    with_a_gap["savedThrough"] = 2.into();
+    let ipads = [("7.json", snapshot("ipad-7", &[lead(1)])), ("8.json", with_a_gap)];
     let ipads = ipads.map(|(name, snapshot)| files.write(name, snapshot.to_string().as_bytes()));
     assert!(import(&url, &[&ipads[0], &ipads[1]]).await.is_success);
     let said = leadlog(&url, &["devices", "--json"]).await;
     let devices: Vec<Value> = serde_json::from_str(&said.out).unwrap();
     let fields = |device: &Value| ["deviceId", "heardAt", "standing"].map(|field| device[field].clone());
-    let expected = [
-        ["ipad-7", "2026-05-23T12:03:11Z", "unknown"].map(Value::from),
-        ["ipad-8".into(), Value::Null, "missing".into()],
-    ];
+    let expected =
+        [["ipad-7".into(), Value::Null, "unknown".into()], ["ipad-8".into(), Value::Null, "missing".into()]];
     assert_eq!(devices.iter().map(fields).collect::<Vec<_>>(), expected, "{}", said.out);
 }
 

@@ -52,9 +52,9 @@ pub enum ConnectError {
         missing: i64,
         /// Whose the tables are.
         owner: String,
-        /// What PostgreSQL says about it.
+        /// What PostgreSQL says about it, if it was asked.
         #[source]
-        source: sqlx::Error,
+        source: Option<sqlx::Error>,
     },
     /// There are no tables, and the user may not make any.
     #[error(

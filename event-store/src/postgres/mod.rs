@@ -29,7 +29,7 @@ pub use connect::{ConnectError, connect};
 pub use head::{head, holds_receipts};
 pub use read::read_after;
 pub use rights::{is_forbidden, missing_append_grants, missing_read_grants};
-pub use schema::migrate;
+pub use schema::{is_there, migrate};
 use writer::{Work, Writer};
 
 /// The log in a PostgreSQL. It reads through the pool and writes on one connection that it keeps: a server's

@@ -19,6 +19,8 @@ struct Seen {
     schema: Option<String>,
     /// Whose the tables are; `None` when there are none.
     owner: Option<String>,
+    /// Whether the user is the owner, or may do what the owner may.
+    acts_as_owner: bool,
 }
 
 /// Brings the schema up to date. Safe to call from several processes at once. Where it is up to date, the user need not
@@ -37,17 +39,35 @@ pub async fn migrate(pool: &PgPool) -> Result<(), ConnectError> {
     };
     let Some(missing) = missing else { return Ok(()) };
     drop(db);
+    if let Some(owner) = seen.owner.as_ref().filter(|_| !seen.acts_as_owner) {
+        // Who may make tables here, and does not own those that are there, would leave some that the owner cannot use.
+        let (user, owner) = (seen.user, owner.clone());
+        return Err(ConnectError::NotTheOwner { user, schema, missing, owner, source: None });
+    }
     match MIGRATIONS.run(pool).await {
         Err(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _))
             if is_forbidden(&source) =>
         {
             Err(match seen.owner {
-                Some(owner) => ConnectError::NotTheOwner { user: seen.user, schema, missing, owner, source },
+                Some(owner) => {
+                    let source = Some(source);
+                    ConnectError::NotTheOwner { user: seen.user, schema, missing, owner, source }
+                }
                 None => ConnectError::NoStore { user: seen.user, schema },
             })
         }
         other => other.map_err(ConnectError::Migrate),
     }
+}
+
+/// Whether there is a store to be read.
+///
+/// # Errors
+/// [`ConnectError::Migrate`] when the database does not answer.
+pub async fn is_there(pool: &PgPool) -> Result<bool, ConnectError> {
+    let seen: Seen = sqlx::query_as(include_str!("sql/seen.sql")).fetch_one(pool).await.map_err(failed)?;
+    // A user who sees no schema is told so by `migrate`.
+    Ok(seen.schema.is_none() || seen.owner.is_some())
 }
 
 /// The first migration of this program that the database does not have.

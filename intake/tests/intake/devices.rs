@@ -14,6 +14,7 @@ in_every_world!(
     a_hub_passes_on_what_it_heard,
     a_report_never_fails_the_entries,
     an_entry_says_who_brought_it_unless_its_own_device_did,
+    a_device_is_heard_also_when_others_have_brought_everything_that_it_sends,
 );
 
 async fn reported<W: World>(store: &Store<W>, device: &str) -> Vec<u64> {
@@ -84,4 +85,19 @@ async fn an_entry_says_who_brought_it_unless_its_own_device_did<W: World>() {
 fn sender(metadata: &str) -> Option<String> {
     let metadata: serde_json::Value = serde_json::from_str(metadata).unwrap();
     metadata.get("sender").map(|sender| sender.as_str().unwrap().to_owned())
+}
+
+/// A backup of it was recovered, another iPad restored it, a hub relayed it: then it finds a network itself.
+async fn a_device_is_heard_also_when_others_have_brought_everything_that_it_sends<W: World>() {
+    let store = Store::<W>::cloud().await;
+    let entries = [version(1, 1), version(2, 1)];
+    let hearsay = json!([{ "deviceId": "ipad-7", "savedThrough": 21, "heardAt": "1970-01-01T00:00:00Z" }]);
+    store.ask(json!({ "sender": "ipad-8", "entries": entries })).await;
+    store.ask(json!({ "reports": hearsay, "entries": [] })).await;
+    assert_eq!(reported(&store, "ipad-7").await, [] as [u64; 0], "nobody has heard it");
+    for _ in 0..2 {
+        store.ask(json!({ "sender": "ipad-7", "savedThrough": 21, "entries": entries })).await;
+        assert_eq!(reported(&store, "ipad-7").await, [21]);
+    }
+    assert_eq!(store.events().await.len(), 4, "two leads, hearsay, its voice");
 }

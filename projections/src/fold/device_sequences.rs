@@ -171,12 +171,13 @@ impl DeviceChange {
     }
 
     fn reported(event: &RecordedEvent, report: DeviceReport) -> Self {
+        let was_heard = report.was_heard();
         // It was heard before it was recorded, whatever the clock of a hub says.
         let heard_at = report.heard_at.moment().min(event.recorded_at);
         let sequences = DeviceSequences {
             here: SequenceSet::default(),
             saved_through: report.saved_through,
-            heard_at: (heard_at > OffsetDateTime::UNIX_EPOCH).then(|| in_microseconds(heard_at)),
+            heard_at: was_heard.then(|| in_microseconds(heard_at)),
             heard_position: event.position,
         };
         Self { device_id: report.device_id, sequences }

@@ -10,6 +10,11 @@ use sqlx::PgPool;
 use super::progress::Teller;
 use super::{chosen, named, print_json};
 use crate::cli::DatabaseArgs;
+use crate::cli::interruption::Interrupted;
+
+/// What an interrupted rebuild says. It has no time to ask the database.
+const WHAT_MAY_BE_LEFT: &str = "the live rows are as they were, and what was built beside them stays in the database, with \
+     personal data; run this again to go on with it, or throw it away with --abandon";
 
 /// Folds a projection again from the first event, beside the live rows, and switches when it has caught up.
 ///
@@ -65,6 +70,7 @@ impl Rebuild {
                 Ok(())
             })
             .await
+            .map_err(|error| if error.is::<Interrupted>() { error.context(WHAT_MAY_BE_LEFT) } else { error })
     }
 }
 
@@ -113,7 +119,11 @@ async fn with_what_is_left(
     }
     let name = projection.name;
     let stays = match projections::status(pool).await {
-        Ok(all) if all.iter().all(|one| one.name != name || one.build_position.is_none()) => {
+        Ok(all)
+            if all.iter().all(|one| {
+                one.name != name || (one.build_position.is_none() && one.build_owner.is_none())
+            }) =>
+        {
             return error.into();
         }
         Ok(_) => "stays in the database",

@@ -36,6 +36,8 @@ struct Verified<'v> {
     projection: &'static str,
     verified_at: u64,
     is_equal: bool,
+    /// Events that could not be folded; what they say is in no row, live or compared.
+    parked: u64,
     tables: Vec<VerifiedTable<'v>>,
 }
 
@@ -73,7 +75,10 @@ impl Verify {
                     if !verification.is_equal() {
                         differing.push(projection.name);
                     }
-                    print(&Verified::of(projection.name, &verification), json)?;
+                    let parked =
+                        projections::parked_count(store.pool(), projection.name, verification.position)
+                            .await?;
+                    print(&Verified::of(projection.name, &verification, parked), json)?;
                 }
                 Ok(differing)
             })
@@ -89,9 +94,10 @@ impl Verify {
 }
 
 impl<'v> Verified<'v> {
-    fn of(projection: &'static str, verification: &'v Verification) -> Self {
+    fn of(projection: &'static str, verification: &'v Verification, parked: u64) -> Self {
         let tables = verification.tables.iter().map(VerifiedTable::of).collect();
-        Self { projection, verified_at: verification.position, is_equal: verification.is_equal(), tables }
+        let is_equal = verification.is_equal();
+        Self { projection, verified_at: verification.position, is_equal, parked, tables }
     }
 }
 
@@ -120,9 +126,15 @@ fn print(verified: &Verified<'_>, json: bool) -> std::io::Result<()> {
         return Ok(());
     }
     let mut out = std::io::stdout().lock();
-    let Verified { projection, verified_at, is_equal, tables } = verified;
+    let Verified { projection, verified_at, is_equal, parked, tables } = verified;
     let verdict = if *is_equal { "every row is what the log gives" } else { "rows differ" };
     writeln!(out, "{projection}: {verdict}, at position {verified_at}")?;
+    if *parked > 0 {
+        writeln!(
+            out,
+            "  {parked} event(s) could not be folded and are in no row: see `leadlog projections parked`"
+        )?;
+    }
     for VerifiedTable { table, live_rows, log_rows, differences } in tables {
         let rows = if live_rows == log_rows {
             format!("{live_rows} rows")
