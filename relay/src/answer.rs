@@ -39,6 +39,7 @@ pub(crate) fn learn(state: &RelayState, page: &Page, asked: Asked, answer: &Stor
     }
     page.gone.iter().for_each(|position| lesson.state.release(*position));
     lesson.state.cursor = page.through;
+    lesson.state.note_reports(&page.reports);
     let erasures_read = lesson.take_erasures(asked, answer);
     let is_more_expected =
         (lesson.state.cursor, lesson.state.held.len()) != was_at || erasures_read.is_some();

@@ -14,6 +14,8 @@
 //! - **A cloud that lost history gets every lead again.** Each request shows the newest receipt; when the
 //!   cloud does not hold it, or another store answers as the cloud, the cursor goes back to the beginning.
 //!   Sending again is harmless.
+//! - **What it heard of its devices is said with each request**, because no receipt covers it: a cloud that was
+//!   restored from an older copy knows it again.
 //! - **A crash loses nothing.** What an answer teaches is kept in one step ([`Output::Keep`]) before anything
 //!   is built on it. A crash before that costs a resend.
 //!

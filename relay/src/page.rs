@@ -1,7 +1,5 @@
 //! What of the hub's log travels to the cloud: entries as received, and when their devices were heard.
 
-use std::collections::BTreeMap;
-
 use domain::{
     ClientId, DEVICE_REPORT_STREAM, DeviceId, DeviceReport, DeviceReportEvent, LEAD_STREAM, RefusalReason,
     SUBMISSION_STREAM, SubmissionEvent, SyncRequest, Timestamp,
@@ -11,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::state::RelayState;
+use crate::state::{RelayState, Reports, add_report};
 
 /// Most bytes of entries in one request; a larger single entry travels alone.
 pub const MAX_ENTRY_BYTES_PER_REQUEST: usize = 512 * 1024;
@@ -22,7 +20,7 @@ pub struct Page {
     pub(crate) entries: Vec<Relayed>,
     /// Of each device that the hub has heard: how far it had got, and when that was. The cloud hears it through the hub
     /// alone, so entries say nothing about it there.
-    reports: BTreeMap<DeviceId, DeviceReport>,
+    pub(crate) reports: Reports,
     /// Everything up to this position of the log is in here, or does not travel.
     pub(crate) through: u64,
     /// Position of the last held entry in here; 0 when there is none.
@@ -64,7 +62,7 @@ impl Page {
     ) -> Self {
         let mut page = Self {
             entries: Vec::new(),
-            reports: BTreeMap::new(),
+            reports: Reports::new(),
             through: state.cursor,
             held_through: 0,
             gone: Vec::new(),
@@ -111,30 +109,26 @@ impl Page {
 
     /// The body of the request.
     pub fn body(&self, state: &RelayState, erasures_after: u64) -> String {
+        let mut reports = state.reports.clone();
+        self.reports.values().for_each(|report| add_report(&mut reports, report));
         let request = SyncRequest {
             sender: None,
             saved_through: None,
             last_receipt: state.receipt,
             erasures_after: Some(erasures_after),
             cloud_verdicts_after: None,
-            reports: self.reports.values().cloned().collect(),
+            reports: reports.into_values().collect(),
             entries: self.entries.iter().map(|entry| entry.raw.as_ref()).collect(),
         };
         // Writing plain data to a string cannot fail; an empty body would be refused and tried again.
         serde_json::to_string(&request).unwrap_or_default()
     }
 
-    fn report(&mut self, report: DeviceReport) {
-        let known = self.reports.entry(report.device_id.clone()).or_insert_with(|| report.clone());
-        known.saved_through = known.saved_through.max(report.saved_through);
-        known.heard_at = known.heard_at.max(report.heard_at);
-    }
-
     /// Takes an event along, or says that the page is full.
     fn take(&mut self, event: &RecordedEvent) -> bool {
         if event.aggregate_type == DEVICE_REPORT_STREAM {
             if let Some(DeviceReportEvent::Reported(report)) = read(event) {
-                self.report(report);
+                add_report(&mut self.reports, &report);
             }
             return true;
         }
@@ -145,7 +139,7 @@ impl Page {
             return false;
         }
         if let Some(report) = report_of_maker(event, &text) {
-            self.report(report);
+            add_report(&mut self.reports, &report);
         }
         // What is not JSON was emptied by an erasure; nothing of it is left to relay.
         if let Ok(raw) = RawValue::from_string(text) {

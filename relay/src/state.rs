@@ -1,6 +1,8 @@
 //! What a relay keeps, beside the log that it reads.
 
-use domain::{ClientId, Receipt, StoreId};
+use std::collections::BTreeMap;
+
+use domain::{ClientId, DeviceId, DeviceReport, Receipt, StoreId};
 use serde::{Deserialize, Serialize};
 
 /// Where a relay stands. Kept in the hub's own database, so that a copy of the hub takes it along: a hub that
@@ -20,6 +22,22 @@ pub struct RelayState {
     pub refused: Vec<(ClientId, u32)>,
     /// Cursor over its erasures.
     pub erasures_after: u64,
+    /// What it was told of devices. No receipt covers a report, so a cloud that has lost one cannot be caught at it; each
+    /// request says them all again, and it records what is news. At most [`MAX_REPORTS`].
+    pub reports: Reports,
+}
+
+/// Reports of a hub's devices, one for each.
+pub type Reports = BTreeMap<DeviceId, DeviceReport>;
+
+/// Most devices whose reports are said again: more than a hub ever meets, even when their storage is wiped often.
+pub const MAX_REPORTS: usize = 500;
+
+/// Adds what a report says to what is known of its device.
+pub(crate) fn add_report(reports: &mut Reports, report: &DeviceReport) {
+    let known = reports.entry(report.device_id.clone()).or_insert_with(|| report.clone());
+    known.saved_through = known.saved_through.max(report.saved_through);
+    known.heard_at = known.heard_at.max(report.heard_at);
 }
 
 /// An entry that is offered again.
@@ -45,6 +63,16 @@ impl RelayState {
         // What was refused stays known: the refusal was told to devices, and they must hear if it changes.
         let refused = std::mem::take(&mut self.refused);
         *self = Self { cloud: Some(cloud), refused, ..Self::default() };
+    }
+
+    /// Notes what the cloud was told of devices. Of too many, those go that were heard longest ago.
+    pub(crate) fn note_reports(&mut self, told: &Reports) {
+        told.values().for_each(|report| add_report(&mut self.reports, report));
+        while self.reports.len() > MAX_REPORTS {
+            let oldest = self.reports.values().min_by_key(|report| report.heard_at);
+            let Some(oldest) = oldest.map(|report| report.device_id.clone()) else { return };
+            self.reports.remove(&oldest);
+        }
     }
 
     pub(crate) fn hold(&mut self, position: u64, is_told: bool) {

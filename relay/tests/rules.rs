@@ -175,6 +175,13 @@ fn the_cloud_is_told_whom_the_hub_has_heard_and_when() {
     let (_, request) = hub.sent.as_ref().unwrap();
     let heard = json!([{ "deviceId": "ipad-7", "savedThrough": 20, "heardAt": "1970-01-01T00:02:00Z" }]);
     assert_eq!((request.get("sender"), &request["reports"]), (None, &heard));
+
+    // A cloud that was restored from an older copy lacks it, and no receipt tells.
+    let mut hub = hub;
+    hub.answered(&["created"; 4]);
+    hub.wait(RELAY_EVERY_MS);
+    let (_, request) = hub.sent.as_ref().unwrap();
+    assert_eq!((&request["entries"], &request["reports"]), (&json!([]), &heard));
 }
 
 /// Invariant 5 rests on it: "relayed" must never be taken for "accepted".
