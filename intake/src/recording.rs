@@ -61,7 +61,6 @@ impl<'r> Recording<'r> {
     pub(crate) fn of_refusal(refusal: Refusal, raw: &'r str, sender: Option<&DeviceId>) -> (Self, NewEvent) {
         let device: Option<DeviceId> = refusal.device_id.as_ref().and_then(|id| id.parse().ok());
         let bearer = Bearer::of(device.as_ref(), sender);
-
         let recording = Self {
             raw,
             device: device.zip(refusal.device_seq),
