@@ -14,6 +14,7 @@
 //!
 //! Types that hold personal data print redacted in `Debug` (invariant 12).
 
+mod bearer;
 mod campaign;
 #[cfg(feature = "aggregates")]
 mod campaign_check;
@@ -45,6 +46,7 @@ mod timestamp;
 mod verdict;
 mod wire;
 
+pub use bearer::Bearer;
 pub use campaign::{
     CAMPAIGN_STREAM, Campaign, CampaignConsent, CampaignField, CampaignParseError, Campaigns,
     EmbeddedCampaigns, LocalizedText, PhonePlan, SHOOTOUT_2026,

@@ -1,7 +1,7 @@
 //! One entry on its way: the event that records it, and the result that grows out of it.
 
 use domain::{
-    Accepted, DeviceId, Digest, EntryResult, ErrorCode, FieldError, LEAD_STREAM, LeadEvent, Refusal,
+    Accepted, Bearer, DeviceId, Digest, EntryResult, ErrorCode, FieldError, LEAD_STREAM, LeadEvent, Refusal,
     RefusalReason, SUBMISSION_STREAM, SubmissionEvent, Verdict,
 };
 use event_store::{Appended, EmailClaim, NewEvent, Placed};
@@ -162,28 +162,6 @@ impl<'r> Recording<'r> {
             (true, Some(_)) => Verdict::DuplicateEmail,
             (true, None) => Verdict::Created,
         };
-    }
-}
-
-/// Who brought an entry. What another brings says nothing about whether the installation that made it still lives, nor
-/// about what else it holds: a backup, a hub and a released refusal bring entries of installations that are gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Bearer {
-    /// The installation that made it.
-    Maker,
-    /// Another installation, a hub, or nobody who gave a name.
-    Other(Option<DeviceId>),
-}
-
-impl Bearer {
-    fn of(maker: Option<&DeviceId>, sender: Option<&DeviceId>) -> Self {
-        if sender.is_some() && maker == sender { Self::Maker } else { Self::Other(sender.cloned()) }
-    }
-
-    /// `sender`, only where it is not the installation that made the entry; empty when nobody gave a name.
-    fn metadata(&self) -> Option<(&'static str, String)> {
-        let Self::Other(sender) = self else { return None };
-        Some(("sender", sender.as_ref().map(DeviceId::to_string).unwrap_or_default()))
     }
 }
 

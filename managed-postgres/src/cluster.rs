@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::thread;
@@ -335,8 +334,7 @@ fn launch(
         }
         _ => {}
     }
-    // pg_ctl gives the server a session of its own, so Ctrl-C in a terminal does not reach it. Its
-    // arguments pass through a shell; relative ones need no quoting.
+    // pg_ctl gives the server a session of its own. Its arguments pass through a shell; relative ones need no quoting.
     let limit = START_LIMIT.as_secs().to_string();
     let log = format!("log/{}", server_log::STARTUP_LOG);
     let output =
@@ -354,9 +352,7 @@ fn launch(
 
 fn stop(folders: &Folders, binaries: &Binaries, user: &ServiceUser) -> Result<(), String> {
     let arguments = ["stop", "-w", "-t", STOP_LIMIT_SECONDS, "-m", "fast", "-D", "cluster"];
-    let mut command = user.command(binaries.program("pg_ctl"), &folders.data_dir);
-    // A group of its own: whoever presses Ctrl-C once more must not end what waits for PostgreSQL to stop.
-    let output = command.args(arguments).process_group(0).output();
+    let output = user.command(binaries.program("pg_ctl"), &folders.data_dir).args(arguments).output();
     let output = output.map_err(|error| format!("cannot run pg_ctl: {error}"))?;
     if output.status.success() { Ok(()) } else { Err(text_of(&output)) }
 }

@@ -36,8 +36,9 @@ pub enum CatchUpError {
     },
     /// The database's user may not write the tables, and no server is there that does.
     #[error(
-        "the projection {projection} is behind the log, no server brings it up to date, and the database user may not; start \
-         one with `leadlog serve`, or let this user: {grants}"
+        "the projection {projection} is behind the log, no server is there that can bring it up to date, and the database \
+         user may not; start one with `leadlog serve`, or if one runs, look into its log for what the database refuses it; or \
+         let this user: {grants}"
     )]
     MayNotWrite {
         /// The projection.
@@ -101,6 +102,19 @@ pub enum WaitError {
         /// How long, in milliseconds.
         waited_ms: u128,
     },
+    /// Nobody brings it there.
+    #[error(
+        "the projection {projection} stands still at position {reached}, and {position} was waited for; if a server runs, its \
+         log says why"
+    )]
+    StandsStill {
+        /// The projection.
+        projection: &'static str,
+        /// Where it stands.
+        reached: u64,
+        /// What was waited for.
+        position: u64,
+    },
 }
 
 /// Brings all projections to the head that the log has now, in this process, or by waiting for the runner
@@ -109,16 +123,29 @@ pub enum WaitError {
 /// # Errors
 /// See [`CatchUpError`].
 pub async fn catch_up(pool: &PgPool) -> Result<(), CatchUpError> {
-    catch_up_unless_stalled(pool, MAX_STALL).await
+    catch_up_unless_stalled(pool, &ALL.each_ref(), MAX_STALL).await
 }
 
-async fn catch_up_unless_stalled(pool: &PgPool, max_stall: Duration) -> Result<(), CatchUpError> {
+/// The same for these projections only: who reads one of them need not wait for the others, nor for what the database
+/// refuses them.
+///
+/// # Errors
+/// See [`CatchUpError`].
+pub async fn catch_up_only(pool: &PgPool, projections: &[&'static Registration]) -> Result<(), CatchUpError> {
+    catch_up_unless_stalled(pool, projections, MAX_STALL).await
+}
+
+async fn catch_up_unless_stalled(
+    pool: &PgPool,
+    projections: &[&'static Registration],
+    max_stall: Duration,
+) -> Result<(), CatchUpError> {
     let head = head(pool).await?.position;
     let mut progress = (0, Instant::now());
     loop {
-        let Some((behind, reached)) = most_behind(pool, head).await? else { return Ok(()) };
+        let Some((behind, reached)) = most_behind(pool, projections, head).await? else { return Ok(()) };
         if let Some(mut db) = leadership::take(pool).await? {
-            let reached = reach_each(&mut db, head).await;
+            let reached = reach_each(&mut db, projections, head).await;
             if !matches!(reached, Err(CatchUpError::Database(_))) {
                 leadership::give_up(db).await;
             }
@@ -139,9 +166,13 @@ async fn catch_up_unless_stalled(pool: &PgPool, max_stall: Duration) -> Result<(
 
 /// Brings each projection to `head`. One that belongs to a newer program, or that the database refuses, does not hold the
 /// others up.
-async fn reach_each(db: &mut PgConnection, head: u64) -> Result<(), CatchUpError> {
+async fn reach_each(
+    db: &mut PgConnection,
+    projections: &[&'static Registration],
+    head: u64,
+) -> Result<(), CatchUpError> {
     let mut reached = Ok(());
-    for projection in &ALL {
+    for projection in projections {
         let one = match reach(db, projection, head).await {
             Err(silent @ CatchUpError::Database(_)) => return Err(silent),
             Err(CatchUpError::Refused { source, .. }) => Err(refusal(db, projection, source).await?),
@@ -179,12 +210,16 @@ async fn refusal(
 }
 
 /// The projection that is furthest behind `head`, and where it stands; `None` when all are there.
-async fn most_behind(pool: &PgPool, head: u64) -> Result<Option<(&'static Registration, u64)>, sqlx::Error> {
+async fn most_behind(
+    pool: &PgPool,
+    projections: &[&'static Registration],
+    head: u64,
+) -> Result<Option<(&'static Registration, u64)>, sqlx::Error> {
     let mut furthest = None;
-    for projection in &ALL {
+    for projection in projections {
         let reached = cursor::position(pool, projection).await?;
         if reached < head && furthest.is_none_or(|(_, least)| reached < least) {
-            furthest = Some((projection, reached));
+            furthest = Some((*projection, reached));
         }
     }
     Ok(furthest)
@@ -237,12 +272,30 @@ pub async fn wait_for(
     position: u64,
     at_most: Duration,
 ) -> Result<(), WaitError> {
+    wait_while_it_moves(pool, projection, position, at_most, at_most).await
+}
+
+/// The same, for as long as it moves: where it stands still for `max_still`, nothing is waited for any more.
+///
+/// # Errors
+/// See [`WaitError`].
+pub async fn wait_while_it_moves(
+    pool: &PgPool,
+    projection: &Registration,
+    position: u64,
+    at_most: Duration,
+    max_still: Duration,
+) -> Result<(), WaitError> {
     let begun = Instant::now();
+    let mut moved = (None, begun);
     let mut pause = Duration::from_millis(1);
     loop {
         let reached = cursor::position(pool, projection).await?;
         if reached >= position {
             return Ok(());
+        }
+        if moved.0 != Some(reached) {
+            moved = (Some(reached), Instant::now());
         }
         if begun.elapsed() >= at_most {
             return Err(WaitError::Timeout {
@@ -251,6 +304,9 @@ pub async fn wait_for(
                 position,
                 waited_ms: at_most.as_millis(),
             });
+        }
+        if moved.1.elapsed() >= max_still {
+            return Err(WaitError::StandsStill { projection: projection.name, reached, position });
         }
         sleep(pause).await;
         pause = (pause * 2).min(LOOK_INTERVAL);
@@ -282,7 +338,8 @@ mod tests {
                 .execute(&pool)
                 .await
                 .unwrap();
-            let error = catch_up_unless_stalled(&pool, Duration::ZERO).await.unwrap_err().to_string();
+            let error =
+                catch_up_unless_stalled(&pool, &[&LEADS], Duration::ZERO).await.unwrap_err().to_string();
             assert!(error.contains("leads") && error.contains(expected), "{error}");
         }
         sqlx::query("UPDATE projection_cursors SET version = $1 WHERE name = 'leads'")
@@ -290,7 +347,7 @@ mod tests {
             .execute(&pool)
             .await
             .unwrap();
-        let error = catch_up_unless_stalled(&pool, Duration::ZERO).await.unwrap_err();
+        let error = catch_up_unless_stalled(&pool, &[&LEADS], Duration::ZERO).await.unwrap_err();
         assert!(matches!(error, CatchUpError::Stalled { head: 5, .. }), "{error}");
         leadership::give_up(leader).await;
     }

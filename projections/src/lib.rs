@@ -56,7 +56,7 @@ mod transaction;
 mod verify;
 
 pub use build::{BuildError, Progress, abandon};
-pub use catch_up::{CatchUpError, WaitError, catch_up, wait_for};
+pub use catch_up::{CatchUpError, WaitError, catch_up, catch_up_only, wait_for, wait_while_it_moves};
 pub use devices::Devices;
 pub use leads::Leads;
 pub use projection::{Poison, Projection, Registration, Table};
@@ -64,6 +64,7 @@ pub use quarantine::Quarantine;
 pub use rebuild::{Poisoned, Rebuilt, rebuild};
 pub use refusal::DatabaseError;
 pub use replay::{MAX_REPLAY_EVENTS, ReplayError, Replayed, replay};
+pub use rights::missing_write_grants;
 pub use runner::{Runner, RunnerOptions, Waker};
 pub use status::{ParkedEvent, ProjectionStatus, parked_count, parked_events, status};
 pub use verify::{DifferenceKind, MAX_NAMED_ROWS, RowDifference, TableVerification, Verification, verify};

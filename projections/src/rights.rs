@@ -2,7 +2,15 @@
 
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::Registration;
+use event_store::missing_grants;
+
+use crate::{ALL, Registration};
+
+/// What is done with the rows of a projection.
+const ROWS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"];
+
+/// Where all projections stand, and what they could not fold: never truncated.
+const BOOKKEEPING: [&str; 2] = ["projection_cursors", "parked_events"];
 
 /// The statement that gives the user this right on its database; `None` when it has it.
 pub(crate) async fn missing_on_database(
@@ -18,11 +26,33 @@ pub(crate) async fn missing_on_database(
     .await
 }
 
+/// The SQL that lets the user keep all projections up; `None` when it may.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn missing_write_grants(db: impl PgExecutor<'_>) -> Result<Option<String>, sqlx::Error> {
+    missing_on(db, &ALL.each_ref()).await
+}
+
 /// The SQL that lets the user write the tables of a projection; `None` when it may.
 pub(crate) async fn missing_on_tables(
     db: impl PgExecutor<'_>,
     projection: &Registration,
 ) -> Result<Option<String>, sqlx::Error> {
-    let tables: Vec<&str> = projection.tables.iter().map(|table| table.name).collect();
-    sqlx::query_scalar(include_str!("sql/missing_write_grants.sql")).bind(tables).fetch_one(db).await
+    missing_on(db, &[projection]).await
+}
+
+async fn missing_on(
+    db: impl PgExecutor<'_>,
+    projections: &[&Registration],
+) -> Result<Option<String>, sqlx::Error> {
+    missing_grants(db, &needed(projections)).await
+}
+
+/// Tables, each with a right that whoever writes these projections needs on it.
+fn needed(projections: &[&Registration]) -> Vec<(&'static str, &'static str)> {
+    let tables = projections.iter().flat_map(|projection| projection.tables);
+    let rows = tables.flat_map(|table| ROWS.map(|right| (table.name, right)));
+    let kept = ROWS.into_iter().filter(|right| *right != "TRUNCATE");
+    rows.chain(kept.flat_map(|right| BOOKKEEPING.map(|table| (table, right)))).collect()
 }

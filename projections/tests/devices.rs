@@ -4,8 +4,8 @@
 
 mod captures;
 
-use captures::{at, capture, event, next, record_events, recorded_event, refused, reported};
-use domain::{DeviceId, RefusalReason};
+use captures::{at, capture, event, next, record_events, recorded_event, refused, released, reported};
+use domain::{DeviceId, RefusalReason, ReleaseOutcome};
 use event_store::NewEvent;
 use event_store::testing::fresh_store;
 use projections::fold::{Devices, SequenceSet, Standing};
@@ -115,6 +115,36 @@ async fn the_table_knows_what_the_fold_knows() {
     assert_eq!(listed[&"ipad-9".parse().unwrap()].heard_at, None, "another brought what is here of it");
     assert_eq!(listed[&ipad()].heard_position, 6);
     assert_eq!(devices::get(&pool, &"never-heard".parse().unwrap()).await.unwrap(), None);
+}
+
+/// Reading the whole log is for a log in which a number may be claimed twice: neither a refusal without a number nor one
+/// that was released as a lead is a reason.
+#[tokio::test]
+async fn refusals_do_not_make_the_whole_log_be_read_for_good() {
+    let (pool, _) = fresh_store().await;
+    let may_be_shared = async || {
+        catch_up(&pool).await.unwrap();
+        let sql = include_str!("../src/sql/numbers_may_be_shared.sql");
+        sqlx::query_scalar::<_, bool>(sql).fetch_one(&pool).await.unwrap()
+    };
+    let mut nameless = capture(9);
+    nameless.as_object_mut().unwrap().remove("deviceSeq");
+    record_events(
+        &pool,
+        &[
+            event(&capture(1)),
+            refused(&capture(2), RefusalReason::Unsupported),
+            refused(&nameless, RefusalReason::Invalid),
+        ],
+    )
+    .await;
+    assert!(!may_be_shared().await);
+    record_events(&pool, &[event(&capture(2)), released(&capture(2), ReleaseOutcome::Recorded)]).await;
+    assert!(!may_be_shared().await);
+    let mut other = capture(3);
+    other["deviceSeq"] = 1.into();
+    record_events(&pool, &[event(&other)]).await;
+    assert!(may_be_shared().await);
 }
 
 /// The same answers as PostgreSQL's multiranges.

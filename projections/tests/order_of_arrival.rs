@@ -12,7 +12,7 @@ use captures::{
     CAMPAIGN, capture, corrects, erases, event, follow_up, lead_id, next, record, record_events, refused,
     released, reported, rows, withdraws,
 };
-use domain::{FollowUpEvent, RefusalReason, Timestamp};
+use domain::{FollowUpEvent, RefusalReason, ReleaseOutcome, Timestamp};
 use event_store::testing::fresh_store;
 use event_store::{EventLog, NewEvent, PostgresLog, head, read_after};
 use projections::fold::{Devices, LeadViews, Quarantine};
@@ -135,7 +135,7 @@ fn said(number: u32, versions: &[(Kind, Value)]) -> Vec<Step> {
             Kind::Refused => push(refused(&bad, RefusalReason::Invalid)),
             Kind::RefusedAndReleased => {
                 push(refused(&bad, RefusalReason::Unsupported));
-                push(released(&bad));
+                push(released(&bad, ReleaseOutcome::Dismissed));
             }
             Kind::RefusedAndSaid => {
                 push(refused(&bad, RefusalReason::Invalid));

@@ -9,6 +9,7 @@ use captures::{
     released,
 };
 use domain::RefusalReason::{Conflict, Invalid, Unsupported};
+use domain::ReleaseOutcome;
 use event_store::NewEvent;
 use event_store::testing::fresh_store;
 use futures_util::TryStreamExt;
@@ -42,7 +43,7 @@ fn a_refusal_stays_until_it_is_released_or_recorded_after_all() {
     let entry = capture(1);
     let bad = refused(&entry, Invalid);
     assert_eq!(positions([bad.clone()]), [1]);
-    assert_eq!(positions([bad.clone(), released(&entry)]), [0; 0]);
+    assert_eq!(positions([bad.clone(), released(&entry, ReleaseOutcome::Dismissed)]), [0; 0]);
     assert_eq!(positions([bad.clone(), event(&entry)]), [0; 0], "the very same bytes");
     assert_eq!(positions([bad.clone(), event(&mended(&entry))]), [0; 0], "the same version of the same lead");
     assert_eq!(positions([bad.clone(), event(&capture(2))]), [1], "another lead");

@@ -11,7 +11,7 @@ use captures::{
     capture, captures, corrects, erases, event, follow_up, lead_id, next, record, record_events, refused,
     released, reported,
 };
-use domain::RefusalReason;
+use domain::{RefusalReason, ReleaseOutcome};
 use event_store::connect;
 use event_store::testing::fresh_store;
 use projections::{
@@ -68,7 +68,7 @@ async fn record_a_day(pool: &PgPool) {
         reported("ipad-7", 60),
     ];
     record_events(pool, &events).await;
-    record_events(pool, &[released(&bad)]).await;
+    record_events(pool, &[released(&bad, ReleaseOutcome::Dismissed)]).await;
 }
 
 async fn shape(pool: &PgPool) -> Vec<String> {

@@ -11,7 +11,10 @@ use std::time::Duration;
 use captures::{captures, record};
 use event_store::connect;
 use event_store::testing::fresh_store;
-use projections::{ALL, LEADS, Poisoned, Runner, RunnerOptions, catch_up, rebuild, verify, wait_for};
+use projections::{
+    ALL, CatchUpError, DEVICES, LEADS, Poisoned, Runner, RunnerOptions, catch_up, catch_up_only, rebuild,
+    verify, wait_for,
+};
 use sqlx::PgPool;
 use tracing::subscriber::DefaultGuard;
 
@@ -119,6 +122,18 @@ async fn a_session_that_was_ended_is_waited_for_and_told_once() {
             assert_eq!(log.told(what), times, "{state}: {what}");
         }
     }
+}
+
+/// Who asks about devices need not wait until contacts can be written.
+#[tokio::test]
+async fn what_the_database_refuses_one_projection_does_not_keep_a_reader_from_another() {
+    let (pool, _) = fresh_store().await;
+    fail_with(&pool, "42501").await;
+    record(&pool, &captures(1..=2)).await;
+    catch_up_only(&pool, &[&DEVICES]).await.unwrap();
+    wait_for(&pool, &DEVICES, 2, Duration::ZERO).await.unwrap();
+    let refused = catch_up_only(&pool, &[&LEADS]).await.unwrap_err();
+    assert!(matches!(refused, CatchUpError::Refused { projection: "leads", .. }), "{refused}");
 }
 
 async fn pid_of(db: &mut sqlx::PgConnection) -> i32 {

@@ -12,7 +12,7 @@ use event_store::{RecordedEvent, connect};
 use projections::fold::LeadChange;
 use projections::{
     ALL, CatchUpError, DEVICES, DatabaseError, LEADS, Leads, Poison, Projection, QUARANTINE, Registration,
-    ReplayError, Runner, RunnerOptions, Table, WaitError, catch_up, replay, wait_for,
+    ReplayError, Runner, RunnerOptions, Table, WaitError, catch_up, replay, wait_for, wait_while_it_moves,
 };
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
@@ -206,6 +206,9 @@ async fn waiting_ends_with_where_the_projection_stands() {
     record(&pool, &captures(4..=4)).await;
     let error = wait_for(&pool, &LEADS, 4, Duration::from_millis(5)).await.unwrap_err();
     assert!(matches!(error, WaitError::Timeout { reached: 3, position: 4, .. }), "{error}");
+    let still = Duration::from_millis(5);
+    let error = wait_while_it_moves(&pool, &LEADS, 4, Duration::MAX, still).await.unwrap_err();
+    assert!(matches!(error, WaitError::StandsStill { reached: 3, position: 4, .. }), "{error}");
 }
 
 #[tokio::test]

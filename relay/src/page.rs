@@ -1,8 +1,8 @@
 //! What of the hub's log travels to the cloud: entries as received, and when their devices were heard.
 
 use domain::{
-    ClientId, DEVICE_REPORT_STREAM, DeviceId, DeviceReport, DeviceReportEvent, LEAD_STREAM, RefusalReason,
-    SUBMISSION_STREAM, SubmissionEvent, SyncRequest, Timestamp,
+    Bearer, ClientId, DEVICE_REPORT_STREAM, DeviceId, DeviceReport, DeviceReportEvent, LEAD_STREAM,
+    RefusalReason, SUBMISSION_STREAM, SubmissionEvent, SyncRequest, Timestamp,
 };
 use event_store::RecordedEvent;
 use serde::Deserialize;
@@ -186,19 +186,15 @@ impl Received {
 /// That an entry's own installation has brought it to the hub, and when.
 fn report_of_maker(event: &RecordedEvent, entry: &str) -> Option<DeviceReport> {
     #[derive(Deserialize)]
-    struct Metadata {
-        sender: Option<String>,
-    }
-    #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Origin {
         device_id: DeviceId,
         device_seq: u64,
     }
-    let metadata: Metadata = serde_json::from_str(&event.metadata).ok()?;
+    let bearer: Bearer = serde_json::from_str(&event.metadata).ok()?;
     let Origin { device_id, device_seq } = serde_json::from_str(entry).ok()?;
     let heard_at = Timestamp::new(event.recorded_at);
-    metadata.sender.is_none().then_some(DeviceReport { device_id, saved_through: device_seq, heard_at })
+    bearer.is_maker().then_some(DeviceReport { device_id, saved_through: device_seq, heard_at })
 }
 
 /// What an event of the hub's own says, if this program knows it.

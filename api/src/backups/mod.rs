@@ -17,7 +17,9 @@ pub mod replay;
 mod shelf;
 
 pub use packed::{Packed, UnreadableBackup};
-pub use shelf::{Backup, KEPT_VERSIONS, Kept, MAX_LISTED, content, document, list, of_device, put};
+pub use shelf::{
+    Backup, KEPT_VERSIONS, Kept, MAX_LISTED, content, document, list, missing_grants, of_device, put,
+};
 
 /// Why backups cannot be used.
 #[derive(Debug, thiserror::Error)]

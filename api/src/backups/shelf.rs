@@ -16,6 +16,15 @@ pub const KEPT_VERSIONS: i64 = 8;
 /// Most backups in one list.
 pub const MAX_LISTED: i64 = 200;
 
+/// The SQL that lets the database's user keep backups; `None` when it may.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn missing_grants(pool: &PgPool) -> Result<Option<String>, sqlx::Error> {
+    let rights = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+    event_store::missing_grants(pool, &rights.map(|right| ("device_backups", right))).await
+}
+
 /// A backup, without what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use clap::Args;
 use domain::{ClientId, DeviceId, Timestamp};
 use projections::fold::{DeviceSequences, SharedBy, Standing};
+use projections::{DEVICES, QUARANTINE};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
@@ -47,7 +48,7 @@ impl Devices {
         let (devices, mut shared, waiting) = self
             .database
             .with_store(async |store| {
-                projections::catch_up(store.pool()).await?;
+                projections::catch_up_only(store.pool(), &[&DEVICES, &QUARANTINE]).await?;
                 let devices = projections::devices::list(store.pool()).await?;
                 let shared = projections::devices::shared_numbers(store.pool()).await?;
                 Ok((devices, shared, projections::quarantine::count(store.pool()).await?))

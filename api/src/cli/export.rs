@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use domain::{CampaignId, DeviceId, Timestamp};
+use projections::DEVICES;
 use projections::export::{self, ConsentId, Export as Rows, ExportKind, FileType, Filter};
 
 use super::{DatabaseArgs, output};
@@ -103,6 +104,7 @@ impl Export {
         let delimiter = self.delimiter.map(export::Delimiter::from);
         let format = file.with(delimiter, self.no_bom.then_some(false))?;
         let kind: ExportKind = self.what.parse()?;
+        let of_device = self.filter.device.is_some();
         let rows = Rows::new(kind, self.filter.into())?;
         let out = self.out;
         ensure!(
@@ -112,7 +114,11 @@ impl Export {
         self.database
             .with_store(async |store| {
                 let head = event_store::head(store.pool()).await?.position;
-                projections::catch_up(store.pool()).await?;
+                projections::catch_up_only(store.pool(), &[kind.projection()]).await?;
+                if of_device {
+                    // Only to know a name that is misspelt: rows are complete without it.
+                    let _ = projections::catch_up_only(store.pool(), &[&DEVICES]).await;
+                }
                 let campaigns = store.campaigns();
                 let pool = store.pool().clone();
                 let exported = export::start(pool, rows, format, head, campaigns.as_ref()).await?;

@@ -37,9 +37,10 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// What to log: error, warn, info, debug, or per module as in `leadlog=debug,sqlx=warn`.
-    #[arg(long, global = true, env = "LEADLOG_LOG", default_value = "info,sqlx=warn", value_name = "FILTER")]
-    log: String,
+    /// What to log: error, warn, info, debug, or per module as in `leadlog=debug,sqlx=warn`. Without it, info, and of
+    /// the database warnings where it serves, else errors.
+    #[arg(long, global = true, env = "LEADLOG_LOG", value_name = "FILTER")]
+    log: Option<String>,
 
     /// Log one JSON object per line, for machines.
     #[arg(long, global = true, env = "LEADLOG_LOG_JSON")]
@@ -114,8 +115,13 @@ fn with_plain_usage(mut command: clap::Command) -> clap::Command {
 
 /// The log goes to standard error: standard output is for what a command was asked for.
 fn start_log(cli: &Cli) {
-    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|error| {
-        eprintln!("leadlog: --log {}: {error}; logging at info", cli.log);
+    let filter = cli.log.as_deref().unwrap_or(match cli.command {
+        Command::Serve(_) => "info,sqlx=warn",
+        // A statement of a command may take its time: its progress is told.
+        _ => "info,sqlx=error",
+    });
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
+        eprintln!("leadlog: --log {filter}: {error}; logging at info");
         EnvFilter::new("info")
     });
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours());

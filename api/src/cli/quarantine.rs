@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
 use domain::{ClientId, DeviceId, FieldError, RefusalReason, ReleaseOutcome, Timestamp, Verdict};
 use intake::{Direct, ReleaseError, Released};
+use projections::QUARANTINE;
 use projections::fold::Quarantined;
 use projections::quarantine::{self, QuarantineFormat};
 use serde::Serialize;
@@ -136,12 +137,13 @@ impl List {
             ["recorded", "reason", "wrong", "lead", "version", "device", "number", "sent by", "digest"];
         let mut rows = vec![heading.map(str::to_owned)];
         rows.extend(listed.iter().map(Listed::cells));
-        Ok(output::write_table(&rows, out)?)
+        output::write_table(&rows, &mut out)?;
+        Ok(writeln!(out, "\n{} in all.", listed.len())?)
     }
 }
 
 async fn listed(store: &Store) -> anyhow::Result<Vec<Listed>> {
-    projections::catch_up(store.pool()).await?;
+    projections::catch_up_only(store.pool(), &[&QUARANTINE]).await?;
     let (mut listed, mut after) = (Vec::new(), 0);
     loop {
         let page = quarantine::list(store.pool(), after, PAGE_ROWS).await?;
@@ -160,7 +162,7 @@ impl Export {
         let out = self.out;
         self.database
             .with_store(async |store| {
-                projections::catch_up(store.pool()).await?;
+                projections::catch_up_only(store.pool(), &[&QUARANTINE]).await?;
                 output::write(quarantine::export(store.pool().clone(), format), out.as_deref()).await
             })
             .await

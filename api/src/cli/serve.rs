@@ -10,9 +10,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use managed_postgres::Cluster;
+use sqlx::PgPool;
 
 use super::database::{DatabaseArgs, close};
 use super::stop_signal::StopSignal;
+use crate::backups;
 use crate::http::{self, Context};
 use crate::store::Store;
 
@@ -56,6 +58,7 @@ async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow
     let address = listener.local_addr()?;
     let store = Store::open_to_append(url).await?;
     let pool = store.pool().clone();
+    warn_of_missing_grants(&pool).await?;
     let (context, projections) = Context::start(store);
     let server = http::serve(listener, context)?;
     let handle = server.handle();
@@ -67,6 +70,20 @@ async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow
     server.await??;
     projections.shutdown().await;
     close(&pool).await;
+    Ok(())
+}
+
+/// Says what the database's user may not do beside taking leads in. That comes first, so it serves all the same.
+async fn warn_of_missing_grants(pool: &PgPool) -> Result<(), sqlx::Error> {
+    if let Some(grants) = projections::missing_write_grants(pool).await? {
+        tracing::warn!(
+            "the database user may not keep every projection up, so exports and reports will be out of date unless another \
+             server does; let it: {grants}"
+        );
+    }
+    if let Some(grants) = backups::missing_grants(pool).await? {
+        tracing::warn!("the database user may not keep the backups of the iPads; let it: {grants}");
+    }
     Ok(())
 }
 

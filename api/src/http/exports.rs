@@ -23,6 +23,9 @@ use super::{Context, query};
 /// How long an export waits for its projection to reach the log's head.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long it waits for one that does not move: a page takes less, and so does another process that takes over.
+const MAX_STILL: Duration = Duration::from_secs(10);
+
 /// Which rows, and how they are written.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -257,7 +260,7 @@ async fn caught_up(kind: ExportKind, context: &Context) -> Result<Ready, Problem
     let pool = context.store.pool();
     let head = event_store::head(pool).await?.position;
     context.projections.wake();
-    projections::wait_for(pool, kind.projection(), head, CATCH_UP_TIMEOUT).await?;
+    projections::wait_while_it_moves(pool, kind.projection(), head, CATCH_UP_TIMEOUT, MAX_STILL).await?;
     let parked = projections::parked_count(pool, kind.projection().name, head).await?;
     Ok(Ready { head, parked, campaigns: context.store.refreshed_campaigns().await? })
 }
@@ -331,7 +334,14 @@ impl From<FormatError> for Problem {
 impl From<WaitError> for Problem {
     fn from(error: WaitError) -> Self {
         tracing::warn!(error = &error as &dyn std::error::Error, "an export could not begin");
-        Self::unavailable("The rows for this export are not ready yet. Try again.")
+        Self::unavailable(match error {
+            WaitError::StandsStill { .. } => {
+                "The rows for this export are out of date, and nothing brings them up to date. The server's log says why."
+            }
+            WaitError::Database(_) | WaitError::Timeout { .. } => {
+                "The rows for this export are not ready yet. Try again."
+            }
+        })
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Health {
     tag = "store",
     responses(
         (status = 200, description = "The store can answer", body = Health, headers(("leadlog-store" = String, description = "Id of the store"), ("leadlog-tier" = Tier, description = "What it is to its devices"))),
-        (status = 503, description = "The database does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or takes nothing in", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/api/health")]
@@ -44,7 +44,7 @@ pub(crate) async fn get_health(context: Data<Context>) -> Result<HttpResponse, P
     tag = "store",
     responses(
         (status = 200, description = "The store can answer", headers(("leadlog-store" = String, description = "Id of the store"), ("leadlog-tier" = Tier, description = "What it is to its devices"))),
-        (status = 503, description = "The database does not answer"),
+        (status = 503, description = "The database does not answer, or takes nothing in"),
     )
 )]
 #[head("/api/health")]
@@ -53,9 +53,13 @@ pub(crate) async fn head_health(context: Data<Context>) -> Result<HttpResponse, 
 }
 
 /// The beginning of an answer, and where the log ends: to look there is to see that the database answers, and what other
-/// processes have appended counts, too.
+/// processes have appended counts, too. A store that can take nothing in must not keep devices from one that can.
 async fn ready(context: &Context) -> Result<(HttpResponseBuilder, u64), Problem> {
-    let head = event_store::head(context.store.pool()).await?.position;
+    let pool = context.store.pool();
+    if event_store::is_read_only(pool).await? {
+        return Err(Problem::unavailable("The database is read-only, so that nothing can be taken in."));
+    }
+    let head = event_store::head(pool).await?.position;
     let mut response = HttpResponse::Ok();
     response
         .insert_header((STORE_ID_HEADER, context.store.identity().id.to_string()))

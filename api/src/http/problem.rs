@@ -6,6 +6,7 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use event_store::LogError;
 use intake::IntakeError;
+use projections::DatabaseError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -177,7 +178,11 @@ impl From<BackupError> for Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        tracing::error!(%error, "the database did not answer");
-        Self::unavailable("The database does not answer now. Try again.")
+        let error = DatabaseError::from(error);
+        tracing::error!(error = &error as &dyn std::error::Error, "a request could not be answered");
+        Self::unavailable(match error {
+            DatabaseError::Silent(_) => "The database does not answer now. Try again.",
+            DatabaseError::Refused(_) => "The database refuses what this needs. The server's log says why.",
+        })
     }
 }

@@ -4,6 +4,7 @@ use domain::{SyncResponse, Verdict};
 use serde_json::json;
 use sqlx::PgPool;
 
+use crate::backups::snapshot;
 use crate::program::{Program, leadlog};
 use crate::server::{Server, lead, lead_with};
 
@@ -192,4 +193,65 @@ async fn a_rebuild_that_the_database_refuses_in_the_middle_says_what_it_leaves()
     assert!(!error.contains("no transaction"), "{error}");
     assert!(user.does(&["projections", "rebuild", "quarantine", "--abandon"]).await.contains("thrown away"));
     user.drop().await;
+}
+
+/// Leads come first: a server that may take them in serves, whatever else it may not do, and says so.
+#[actix_web::test]
+async fn a_server_that_may_take_leads_in_serves_and_says_what_else_it_may_not() {
+    let (server, _) = server_with_a_refusal().await;
+    let user = User::documented(&server, "leadlog_server").await;
+    user.run(&format!(
+        "REVOKE TRUNCATE ON leads FROM {0}; REVOKE INSERT ON device_backups FROM {0}",
+        user.name
+    ))
+    .await;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let program = Program::serve_on_logging(&user.url, log.path());
+    let health = awc::Client::default().get(format!("{}/api/health", program.address)).send().await.unwrap();
+    assert_eq!(health.status(), 200);
+    let backup = format!("{}/api/devices/ipad-7/backups", program.address);
+    let body = snapshot("ipad-7", &[lead(1)]).to_string();
+    let mut answer = awc::Client::default().put(backup).send_body(body).await.unwrap();
+    let answer = String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap();
+    assert!(program.interrupt());
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    for (table, right) in [("leads", "TRUNCATE"), ("device_backups", "INSERT")] {
+        let grant = format!("let it: GRANT {right} ON {table} TO {}", user.name);
+        assert!(log.contains(&grant), "{log}");
+    }
+    assert!(answer.contains("The database refuses what this needs"), "{answer}");
+    user.drop().await;
+}
+
+/// A device must not stay with a store that can take nothing in.
+#[actix_web::test]
+async fn a_store_whose_database_is_read_only_says_that_it_takes_nothing_in() {
+    let server = Server::start().await;
+    let url = format!("{}&options[default_transaction_read_only]=on", server.database_url);
+    let program = Program::serve_on(&url);
+    let health = awc::Client::default().get(format!("{}/api/health", program.address)).send();
+    let mut health = health.await.unwrap();
+    assert_eq!(health.status(), 503);
+    let said = String::from_utf8(health.body().await.unwrap().to_vec()).unwrap();
+    assert!(said.contains("The database is read-only"), "{said}");
+    assert!(program.interrupt());
+}
+
+/// Whoever only looks makes no store: an empty database is more likely a wrong name.
+#[actix_web::test]
+async fn a_command_that_looks_refuses_an_empty_database_and_leaves_it_empty() {
+    let server = Server::start().await;
+    let full = schema(&server.pool).await;
+    let empty = format!("{full}_empty");
+    sqlx::raw_sql(&format!("CREATE SCHEMA {empty}")).execute(&server.pool).await.unwrap();
+    let url = server.database_url.replace(&full, &empty);
+    let said = leadlog(&url, &["export", "leads"]).await;
+    assert!(said.error.contains("there is no store in this database; is the URL right?"), "{}", said.error);
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = $1")
+        .bind(&empty)
+        .fetch_one(&server.pool)
+        .await
+        .unwrap();
+    assert_eq!(tables, 0);
+    sqlx::raw_sql(&format!("DROP SCHEMA {empty}")).execute(&server.pool).await.unwrap();
 }

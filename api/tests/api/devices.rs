@@ -89,5 +89,9 @@ async fn a_number_that_two_leads_claim_is_named_with_both() {
     let leads = [4, 5, 6].map(|lead| format!("0197f3c2-5c1e-7c3a-9d64-{lead:012}"));
     assert_eq!(devices[0]["sharedNumbers"], json!([{ "number": 4, "leads": leads }]));
     let table = leadlog(&server.database_url, &["devices"]).await.out;
+    assert!(
+        table.contains("1 of what is here was refused and waits: see `leadlog quarantine list`"),
+        "{table}"
+    );
     assert!(table.contains(&format!("ipad-7: 3 leads claim number 4: {}", leads.join(", "))), "{table}");
 }

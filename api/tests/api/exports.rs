@@ -131,7 +131,7 @@ async fn what_makes_no_sense_is_refused_and_named() {
             "campaign; those that are known here are: shootout-2026",
         ),
         ("contacts.csv?consent=marketing", 400, "consent; the campaigns ask for: terms, marketing-email"),
-        ("leads.ndjson?device=ipad-70", 400, "device; those that were heard last are: ipad-7"),
+        ("leads.ndjson?device=ipad-70", 400, "device; those with the newest leads here are: ipad-7"),
         ("contacts.ndjson?device=ipad-7", 400, "several"),
         // The plus of an offset is a space in a URL.
         ("leads.csv?from=2026-05-23T00:00:00+02:00", 400, "%2B"),

@@ -20,6 +20,5 @@ mod quarantine;
 mod recovery;
 mod server;
 mod spreadsheets;
-mod stop_signals;
 mod sync;
 mod versions;

@@ -69,6 +69,13 @@ impl Program {
         Self::start(command)
     }
 
+    /// The same, with its log in a file.
+    pub(crate) fn serve_on_logging(database_url: &str, log: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("DATABASE_URL", database_url);
+        Self::start_logging(command, std::fs::File::create(log).unwrap())
+    }
+
     /// Starts it on its own database, logging all that it can into a file.
     pub(crate) fn serve_tracing(data_dir: &Path, listen: &str, log: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));

@@ -122,3 +122,34 @@ async fn an_operator_sees_how_far_each_projection_is_and_what_to_do() {
     let abandoned = leadlog(&server.database_url, &["projections", "rebuild", "leads", "--abandon"]).await;
     assert_eq!(abandoned.out, "leads: nothing was left behind\n");
 }
+
+/// What cannot be read is missing, and everybody who looks is told so.
+#[actix_web::test]
+async fn who_exports_verifies_or_replays_is_told_of_events_that_cannot_be_read() {
+    let mut server = Server::start().await;
+    server.stop_projecting().await;
+    server.sync(&[lead(1), lead(2)]).await;
+    let newer = "UPDATE events SET event_version = '99' WHERE position = 2";
+    sqlx::query(newer).execute(&server.pool).await.unwrap();
+    let exported = leadlog(&server.database_url, &["export", "leads"]).await;
+    assert!(exported.is_success && !exported.out.contains("anna2@example.com"), "{}", exported.out);
+    assert!(exported.error.contains("1 event(s) of the log could not be read"), "{}", exported.error);
+    assert_eq!(server.headers("/api/exports/leads.csv", "leadlog-parked").await, ["1", "1"]);
+    let verified = said(&server, &["projections", "verify", "leads", "--json"]).await.pop().unwrap();
+    assert_eq!((&verified["isEqual"], &verified["parked"]), (&json!(true), &json!(1)));
+
+    let replay = ["projections", "replay", "leads", "--from", "2"];
+    let replayed = leadlog(&server.database_url, &replay).await;
+    assert!(
+        !replayed.is_success && replayed.error.contains("events of leads are parked still"),
+        "{}",
+        replayed.error
+    );
+    // As if the program had been updated.
+    let known = "UPDATE events SET event_version = '1' WHERE position = 2";
+    sqlx::query(known).execute(&server.pool).await.unwrap();
+    assert!(leadlog(&server.database_url, &replay).await.is_success);
+    assert_eq!(server.headers("/api/exports/leads.csv", "leadlog-parked").await, ["0", "0"]);
+    let backwards = leadlog(&server.database_url, &[&replay[..], &["--to", "1"]].concat()).await;
+    assert!(backwards.error.contains("--to 1 stands before --from 2"), "{}", backwards.error);
+}

@@ -21,6 +21,14 @@ pub async fn head(db: impl PgExecutor<'_>) -> Result<Head, sqlx::Error> {
     })
 }
 
+/// Whether the database takes nothing in: it is a standby, or somebody has made it read-only.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_read_only(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT current_setting('transaction_read_only')::boolean").fetch_one(db).await
+}
+
 /// Of each receipt, whether this log holds what it proves; see [`crate::EventLog::holds_receipts`].
 ///
 /// # Errors

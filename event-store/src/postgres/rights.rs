@@ -20,6 +20,18 @@ pub async fn missing_read_grants(db: impl PgExecutor<'_>) -> Result<Option<Strin
     Ok(grants.flatten())
 }
 
+/// The SQL that gives the current user rights, each on its table; `None` when it has them all.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn missing_grants(
+    db: impl PgExecutor<'_>,
+    needed: &[(&str, &str)],
+) -> Result<Option<String>, sqlx::Error> {
+    let (tables, rights): (Vec<&str>, Vec<&str>) = needed.iter().copied().unzip();
+    sqlx::query_scalar(include_str!("sql/missing_grants.sql")).bind(tables).bind(rights).fetch_one(db).await
+}
+
 /// The SQL that lets the current user append to the log; `None` when it may.
 ///
 /// # Errors

@@ -137,7 +137,7 @@ impl Rows {
             .bind(MAX_NAMED_DEVICES)
             .fetch_all(&self.pool)
             .await?;
-            let known = listed("those that were heard last are", &newest, "none was heard yet");
+            let known = listed("those with the newest leads here are", &newest, "there is none yet");
             return Err(ExportError::Unknown { parameter: "device", known });
         }
         Ok(())

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use domain::{
-    DEVICE_REPORT_STREAM, DeviceId, DeviceReport, DeviceReportEvent, LEAD_STREAM, SUBMISSION_STREAM,
+    Bearer, DEVICE_REPORT_STREAM, DeviceId, DeviceReport, DeviceReportEvent, LEAD_STREAM, SUBMISSION_STREAM,
 };
 use event_store::RecordedEvent;
 use serde::Deserialize;
@@ -119,13 +119,6 @@ struct ClaimedOrigin {
     device_seq: Option<u64>,
 }
 
-/// Who brought an entry, if it was not the installation that made it.
-#[derive(Deserialize)]
-struct Metadata<'m> {
-    #[serde(default, borrow)]
-    sender: Option<Cow<'m, str>>,
-}
-
 impl DeviceChange {
     /// Reads from an event what it says about a device; `None` when that is nothing.
     ///
@@ -160,11 +153,11 @@ impl DeviceChange {
     }
 
     fn arrived(event: &RecordedEvent, device_id: DeviceId, device_seq: Option<u64>) -> Result<Self, Poison> {
-        let metadata: Metadata<'_> = parse(&event.metadata, "metadata")?;
+        let bearer: Bearer = parse(&event.metadata, "metadata")?;
         let sequences = DeviceSequences {
             here: device_seq.into_iter().collect(),
             saved_through: device_seq.unwrap_or(0),
-            heard_at: metadata.sender.is_none().then(|| in_microseconds(event.recorded_at)),
+            heard_at: bearer.is_maker().then(|| in_microseconds(event.recorded_at)),
             heard_position: event.position,
         };
         Ok(Self { device_id, sequences })

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use domain::{
-    ClientId, FOLLOW_UP_STREAM, FieldError, FollowUpEvent, LEAD_STREAM, RefusalReason, SUBMISSION_STREAM,
-    SubmissionEvent, Timestamp,
+    Bearer, ClientId, DeviceId, FOLLOW_UP_STREAM, FieldError, FollowUpEvent, LEAD_STREAM, RefusalReason,
+    SUBMISSION_STREAM, SubmissionEvent, Timestamp,
 };
 use event_store::RecordedEvent;
 use serde::{Deserialize, Serialize, Serializer};
@@ -85,9 +85,6 @@ pub struct Quarantine {
 struct Metadata<'m> {
     #[serde(borrow, default)]
     digest: Option<std::borrow::Cow<'m, str>>,
-    /// Who brought the entry, if it was not the installation that it names; empty when nobody gave a name.
-    #[serde(borrow, default)]
-    sender: Option<std::borrow::Cow<'m, str>>,
 }
 
 impl QuarantineChange {
@@ -124,11 +121,10 @@ fn submission(event: &RecordedEvent) -> Result<QuarantineChange, Poison> {
         SubmissionEvent::Refused(refusal) => {
             // What a sender wrote may hold what no column can.
             let storable = |text: String| text.replace('\0', "\u{fffd}");
-            let metadata: Metadata<'_> = parse(&event.metadata, "metadata")?;
             let device_id = refusal.device_id.map(storable);
-            let sent_by = match metadata.sender {
-                Some(sender) => Some(sender.into_owned()).filter(|sender| !sender.is_empty()),
-                None => device_id.clone(),
+            let sent_by = match parse(&event.metadata, "metadata")? {
+                Bearer::Maker => device_id.clone(),
+                Bearer::Other(sender) => sender.as_ref().map(DeviceId::to_string),
             };
             let canonical =
                 |id: String| id.parse::<ClientId>().map_or_else(|_| storable(id), |id| id.to_string());

@@ -124,8 +124,8 @@ pub(crate) fn refused(entry: &Value, reason: RefusalReason) -> NewEvent {
 }
 
 /// That somebody has dealt with a refused entry.
-pub(crate) fn released(entry: &Value) -> NewEvent {
-    let release = Release { by: None, at: at("20:00:00"), outcome: ReleaseOutcome::Dismissed };
+pub(crate) fn released(entry: &Value, outcome: ReleaseOutcome) -> NewEvent {
+    let release = Release { by: None, at: at("20:00:00"), outcome };
     let payload = serde_json::to_string(&SubmissionEvent::Released(release)).unwrap();
     let digest = Digest::of(&entry.to_string()).to_string();
     json_event(SUBMISSION_STREAM, digest, 2, "SubmissionReleased", payload)

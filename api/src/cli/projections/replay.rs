@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use anyhow::bail;
 use clap::Args;
 use projections::{Registration, Replayed};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use crate::cli::DatabaseArgs;
 ///
 /// Without --to it goes on to where the projection stands. With --to it stops there, unless later events stand on
 /// what it folds; then it says so and changes nothing. The live projection waits for it, so it takes at most 100,000
-/// events; for more, use `leadlog projections rebuild`.
+/// events; for more, use `leadlog projections rebuild`. Ends with an error when an event still cannot be folded.
 #[derive(Args)]
 pub(super) struct Replay {
     /// The projection: leads (with contacts), quarantine or devices. Without a name, all of them.
@@ -49,12 +50,19 @@ struct Done {
 impl Replay {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let Self { name, from, to, json, database } = self;
-        database
+        if let Some(to) = to.filter(|to| *to < from) {
+            bail!("there is nothing to replay: --to {to} stands before --from {from}");
+        }
+        let still_parked = database
             .with_store(async |store| {
+                let mut still_parked = Vec::new();
                 for projection in chosen(name) {
                     let Replayed { from, to, parked } =
                         projections::replay(store.pool(), projection, from, to).await?;
                     let projection = projection.name;
+                    if parked > 0 {
+                        still_parked.push(projection);
+                    }
                     if json {
                         print_json(&Done { projection, from, to, parked });
                         continue;
@@ -65,8 +73,16 @@ impl Replay {
                     };
                     writeln!(std::io::stdout().lock(), "{projection}: replayed {from} to {to}{parked}")?;
                 }
-                Ok(())
+                Ok(still_parked)
             })
-            .await
+            .await?;
+        if !still_parked.is_empty() {
+            bail!(
+                "events of {} are parked still; `leadlog projections parked` says why: most need a newer version of this \
+                 program",
+                still_parked.join(", ")
+            );
+        }
+        Ok(())
     }
 }
