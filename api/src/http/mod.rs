@@ -64,11 +64,16 @@ impl Context {
 /// Seconds that requests in flight get to finish when the server stops.
 const SHUTDOWN_SECONDS: u64 = 20;
 
+/// Connections that may wait to be accepted: of all devices at once, when a network or a server has come back.
+const MAX_WAITING_CONNECTIONS: i32 = 1024;
+
 /// Starts to serve on this listener, and returns the server to await. It does not handle signals.
 ///
 /// # Errors
 /// When the listener cannot be used.
 pub fn serve(listener: std::net::TcpListener, context: Context) -> std::io::Result<actix_web::dev::Server> {
+    // The standard library asks for 128. Who comes when they are taken is not answered, and tries again a second later.
+    rustix::net::listen(&listener, MAX_WAITING_CONNECTIONS)?;
     let server = HttpServer::new(move || {
         let (app, document) = App::new()
             .into_utoipa_app()
