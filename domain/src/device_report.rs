@@ -2,8 +2,8 @@
 //! log, it tells what is missing (invariant 9).
 //!
 //! Most reports say nothing new, because the newest entry travels with them. Only one that names a number
-//! beyond every entry beside it is recorded: the event in `device_report/<deviceId>` whose sequence *is* the
-//! number, so that the same report, from anywhere, is recorded once.
+//! beyond every entry beside it is recorded: the event in `device_report/<deviceId>`, or for what others say of a
+//! device in `device_report/<deviceId>/hearsay`, whose sequence *is* the number, so that it is recorded once.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ impl DeviceReport {
 
     /// Whether somebody heard the device say it.
     pub fn was_heard(&self) -> bool {
-        self.heard_at != Timestamp::UNIX_EPOCH
+        self.heard_at > Timestamp::UNIX_EPOCH
     }
 
     /// The stream that records it. Hearsay has one of its own, so that it never keeps the device from being heard with

@@ -63,6 +63,9 @@ pub async fn answer<L: EventLog, R: Recorder>(
 
     let voices = highest(recordings.iter().filter_map(Recording::voice));
     if let Some(heard) = heard {
+        if !recorded.holds_receipt {
+            heard.forget();
+        }
         voices.iter().for_each(|(device, seq)| heard.hear(device, *seq));
         reports.iter().for_each(|report| heard.hear_report(report));
     }

@@ -1,7 +1,9 @@
 //! What devices say about themselves: which of it is news, and the event that records it (invariant 9).
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use domain::{
     DEVICE_REPORT_STREAM, DeviceId, DeviceReport, DeviceReportEvent, Digest, SyncRequest, Timestamp,
@@ -11,40 +13,68 @@ use event_store::NewEvent;
 /// Most devices that are remembered. When there are more, everything is forgotten, and heard again.
 const MAX_DEVICES: usize = 10_000;
 
-/// The highest number of each device that went into the log through this process, in an entry that it sent itself or in a
-/// report.
-/// It only saves repetitions: the log records a report once in any case.
+/// How long it is remembered. A log that was put back to an earlier state under a running process has forgotten, and not
+/// every request can tell.
+const MEMORY: Duration = Duration::from_secs(600);
+
+/// The highest number of each device that went into the log through this process. It only saves repetitions: the log records
+/// a report once in any case.
 #[derive(Debug, Default)]
-pub struct HeardDevices(Mutex<HashMap<DeviceId, u64>>);
+pub struct HeardDevices(Mutex<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    since: Option<Instant>,
+    /// In an entry that the device sent itself, or in a report that was heard.
+    heard: HashMap<DeviceId, u64>,
+    /// In what others say of it.
+    hearsay: HashMap<DeviceId, u64>,
+}
 
 impl HeardDevices {
     fn is_news(&self, report: &DeviceReport) -> bool {
-        self.devices().get(&report.device_id).is_none_or(|heard| *heard < report.saved_through)
+        let memory = self.memory();
+        let is_beyond = |numbers: &HashMap<DeviceId, u64>| {
+            numbers.get(&report.device_id).is_none_or(|number| *number < report.saved_through)
+        };
+        is_beyond(&memory.heard) && (report.was_heard() || is_beyond(&memory.hearsay))
     }
 
-    /// Remembers that the log holds this number of the device.
+    /// Remembers that the log holds this number of the device, which sent it itself.
     pub(crate) fn hear(&self, device: &DeviceId, number: u64) {
-        let mut devices = self.devices();
-        if let Some(heard) = devices.get_mut(device) {
-            *heard = number.max(*heard);
-            return;
-        }
-        if devices.len() >= MAX_DEVICES {
-            devices.clear();
-        }
-        devices.insert(device.clone(), number);
+        remember(&mut self.memory().heard, device, number);
     }
 
-    /// The same of a report; what nobody heard from the device itself is no news of it.
+    /// The same of a report, whoever says it.
     pub(crate) fn hear_report(&self, report: &DeviceReport) {
-        if report.was_heard() {
-            self.hear(&report.device_id, report.saved_through);
-        }
+        let memory = &mut *self.memory();
+        let numbers = if report.was_heard() { &mut memory.heard } else { &mut memory.hearsay };
+        remember(numbers, &report.device_id, report.saved_through);
     }
 
-    fn devices(&self) -> MutexGuard<'_, HashMap<DeviceId, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The log does not hold any more what it held.
+    pub(crate) fn forget(&self) {
+        *self.memory() = Memory::default();
     }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory.since.is_none_or(|since| since.elapsed() >= MEMORY) {
+            *memory = Memory { since: Some(Instant::now()), ..Memory::default() };
+        }
+        memory
+    }
+}
+
+fn remember(numbers: &mut HashMap<DeviceId, u64>, device: &DeviceId, number: u64) {
+    if let Some(known) = numbers.get_mut(device) {
+        *known = number.max(*known);
+        return;
+    }
+    if numbers.len() >= MAX_DEVICES {
+        numbers.clear();
+    }
+    numbers.insert(device.clone(), number);
 }
 
 /// The reports of this request that say more than the numbers beside them, and than what was heard before.
@@ -71,9 +101,11 @@ pub(crate) fn news(
         })
         .filter(|report| heard.is_none_or(|heard| heard.is_news(report)))
         .collect();
-    // Of one device, only the highest is news.
-    news.sort_by(|a, b| (&a.device_id, b.saved_through).cmp(&(&b.device_id, a.saved_through)));
-    news.dedup_by(|later, first| later.device_id == first.device_id);
+    // Of one device, only the highest is news; what was heard and what others say are two things.
+    let order =
+        |report: &DeviceReport| (report.device_id.clone(), report.was_heard(), Reverse(report.saved_through));
+    news.sort_by_cached_key(order);
+    news.dedup_by_key(|report| (report.device_id.clone(), report.was_heard()));
     news
 }
 

@@ -121,10 +121,21 @@ impl<L: EventLog, F: Fn()> Task<L, F> {
             Outcome::Placed(Placed::At(appended)) => Some(appended),
             _ => None,
         });
-        let (newest, is_new) =
-            appended.fold((0, false), |(newest, is_new), at| (at.position.max(newest), is_new || at.is_new));
-        self.seen.head.fetch_max(newest, Ordering::Relaxed);
-        if is_new {
+        let (newest, first_new) = appended.fold((0, None), |(newest, first_new), at| {
+            let first_new = first_new.or(at.is_new.then_some(at.position));
+            (at.position.max(newest), first_new)
+        });
+        let head = self.seen.head.fetch_max(newest, Ordering::Relaxed);
+        if first_new.is_some_and(|position| position <= head) {
+            tracing::warn!(
+                head,
+                newest,
+                "the log ends before where it ended: it was put back to an earlier state"
+            );
+            self.seen.head.store(newest, Ordering::Relaxed);
+            self.seen.devices.forget();
+        }
+        if first_new.is_some() {
             (self.on_growth)();
         }
     }

@@ -112,7 +112,7 @@ impl ServiceUser {
         // Messages are parsed and shown: keep them in one language.
         command.env("LC_ALL", "C").current_dir(folder).stdin(Stdio::null());
         // Ctrl-C at a terminal reaches the whole group: it must end neither the making of a cluster half-way nor what
-        // waits for PostgreSQL to start or to stop. Our own process hears it, and sees to them.
+        // waits for PostgreSQL to start or to stop. Our own process hears it, and ends when they are done.
         command.process_group(0);
         if self.other {
             command.uid(self.uid).gid(self.gid);

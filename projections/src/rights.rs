@@ -46,13 +46,13 @@ async fn missing_on(
     db: impl PgExecutor<'_>,
     projections: &[&Registration],
 ) -> Result<Option<String>, sqlx::Error> {
-    missing_grants(db, &needed(projections)).await
+    missing_grants(db, &rights_to_write(projections)).await
 }
 
 /// Tables, each with a right that whoever writes these projections needs on it.
-fn needed(projections: &[&Registration]) -> Vec<(&'static str, &'static str)> {
+fn rights_to_write(projections: &[&Registration]) -> Vec<(&'static str, &'static str)> {
     let tables = projections.iter().flat_map(|projection| projection.tables);
     let rows = tables.flat_map(|table| ROWS.map(|right| (table.name, right)));
-    let kept = ROWS.into_iter().filter(|right| *right != "TRUNCATE");
-    rows.chain(kept.flat_map(|right| BOOKKEEPING.map(|table| (table, right)))).collect()
+    let bookkeeping_rights = ROWS.into_iter().filter(|right| *right != "TRUNCATE");
+    rows.chain(bookkeeping_rights.flat_map(|right| BOOKKEEPING.map(|table| (table, right)))).collect()
 }

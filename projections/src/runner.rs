@@ -26,6 +26,7 @@ use crate::transaction::roll_back;
 use crate::{ALL, Registration, leadership};
 
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
+/// Who waits for a projection that stands still (exports) waits longer.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// A step that takes longer hangs on a connection that is gone without a word: a step is a few statements.

@@ -127,14 +127,21 @@ async fn refusals_do_not_make_the_whole_log_be_read_for_good() {
         let sql = include_str!("../src/sql/numbers_may_be_shared.sql");
         sqlx::query_scalar::<_, bool>(sql).fetch_one(&pool).await.unwrap()
     };
+    // No number of a device: it lacks one, or names no device that can be.
     let mut nameless = capture(9);
     nameless.as_object_mut().unwrap().remove("deviceSeq");
+    let mut spaced = capture(10);
+    spaced["deviceId"] = "ipad 7".into();
+    let mut unreadable = capture(11);
+    unreadable["deviceId"] = "ipad\u{0}7".into();
     record_events(
         &pool,
         &[
             event(&capture(1)),
             refused(&capture(2), RefusalReason::Unsupported),
             refused(&nameless, RefusalReason::Invalid),
+            refused(&spaced, RefusalReason::Invalid),
+            refused(&unreadable, RefusalReason::Invalid),
         ],
     )
     .await;

@@ -4,7 +4,7 @@
 
 mod captures;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use captures::{capture, captures, event, lead_id, record, record_events, rows};
 use event_store::testing::fresh_store;
@@ -209,6 +209,28 @@ async fn waiting_ends_with_where_the_projection_stands() {
     let still = Duration::from_millis(5);
     let error = wait_while_it_moves(&pool, &LEADS, 4, Duration::MAX, still).await.unwrap_err();
     assert!(matches!(error, WaitError::StandsStill { reached: 3, position: 4, .. }), "{error}");
+}
+
+/// Slow is not still: each movement begins the time anew.
+#[tokio::test]
+async fn what_moves_is_waited_for_however_slow_it_is() {
+    let (pool, _) = fresh_store().await;
+    catch_up(&pool).await.unwrap();
+    let still = Duration::from_millis(200);
+    let begun = Instant::now();
+    let waiting = wait_while_it_moves(&pool, &LEADS, u64::from(u32::MAX), PATIENCE, still);
+    let moving = async {
+        for position in 1..=i64::MAX {
+            let moved = "UPDATE projection_cursors SET position = $1 WHERE name = 'leads'";
+            sqlx::query(moved).bind(position).execute(&pool).await.unwrap();
+            if begun.elapsed() > 3 * still {
+                return;
+            }
+        }
+    };
+    let (error, ()) = tokio::join!(waiting, moving);
+    assert!(begun.elapsed() > 3 * still, "it was given up too early");
+    assert!(matches!(error, Err(WaitError::StandsStill { .. })), "{error:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use domain::{
     Bearer, ClientId, DEVICE_REPORT_STREAM, DeviceId, DeviceReport, DeviceReportEvent, LEAD_STREAM,
-    RefusalReason, SUBMISSION_STREAM, SubmissionEvent, SyncRequest, Timestamp,
+    MAX_BATCH_ENTRIES, RefusalReason, SUBMISSION_STREAM, SubmissionEvent, SyncRequest, Timestamp,
 };
 use event_store::RecordedEvent;
 use serde::Deserialize;
@@ -117,7 +117,7 @@ impl Page {
             last_receipt: state.receipt,
             erasures_after: Some(erasures_after),
             cloud_verdicts_after: None,
-            reports: reports.into_values().collect(),
+            reports: reports.into_values().take(MAX_BATCH_ENTRIES).collect(),
             entries: self.entries.iter().map(|entry| entry.raw.as_ref()).collect(),
         };
         // Writing plain data to a string cannot fail; an empty body would be refused and tried again.

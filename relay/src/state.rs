@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ClientId, DeviceId, DeviceReport, Receipt, StoreId};
+use domain::{ClientId, DeviceReport, Receipt, StoreId};
 use serde::{Deserialize, Serialize};
 
 /// Where a relay stands. Kept in the hub's own database, so that a copy of the hub takes it along: a hub that
@@ -27,15 +27,15 @@ pub struct RelayState {
     pub reports: Reports,
 }
 
-/// Reports of a hub's devices, one for each.
-pub type Reports = BTreeMap<DeviceId, DeviceReport>;
+/// Reports of a hub's devices by the stream that records them: what was heard of each, and what others say of it.
+pub type Reports = BTreeMap<String, DeviceReport>;
 
-/// Most devices whose reports are said again: more than a hub ever meets, even when their storage is wiped often.
+/// Most reports that are said again: more than a hub ever has, even when the storage of iPads is wiped often.
 pub const MAX_REPORTS: usize = 500;
 
 /// Adds what a report says to what is known of its device.
 pub(crate) fn add_report(reports: &mut Reports, report: &DeviceReport) {
-    let known = reports.entry(report.device_id.clone()).or_insert_with(|| report.clone());
+    let known = reports.entry(report.stream()).or_insert_with(|| report.clone());
     known.saved_through = known.saved_through.max(report.saved_through);
     known.heard_at = known.heard_at.max(report.heard_at);
 }
@@ -65,12 +65,12 @@ impl RelayState {
         *self = Self { cloud: Some(cloud), refused, ..Self::default() };
     }
 
-    /// Notes what the cloud was told of devices. Of too many, those go that were heard longest ago.
+    /// Notes what the cloud was told of devices. Of too many, those go that were heard longest ago: they may speak again.
     pub(crate) fn note_reports(&mut self, told: &Reports) {
         told.values().for_each(|report| add_report(&mut self.reports, report));
         while self.reports.len() > MAX_REPORTS {
-            let oldest = self.reports.values().min_by_key(|report| report.heard_at);
-            let Some(oldest) = oldest.map(|report| report.device_id.clone()) else { return };
+            let oldest = self.reports.values().min_by_key(|report| (!report.was_heard(), report.heard_at));
+            let Some(oldest) = oldest.map(DeviceReport::stream) else { return };
             self.reports.remove(&oldest);
         }
     }

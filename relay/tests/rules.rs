@@ -153,7 +153,7 @@ fn the_watermark_moves_when_the_lesson_is_kept_and_not_before() {
 }
 
 /// Invariant 9: in the cloud, an entry that a hub brought is not its device's voice. What the hub heard from the device
-/// itself travels beside it.
+/// itself travels beside it, and what others say of it never becomes its voice.
 #[test]
 fn the_cloud_is_told_whom_the_hub_has_heard_and_when() {
     let of = |position: u64, device: &str, sender: Option<&str>| {
@@ -166,14 +166,21 @@ fn the_cloud_is_told_whom_the_hub_has_heard_and_when() {
         lead.metadata = json!({ "sender": sender }).to_string();
         lead
     };
+    let hearsay = json!({
+        "kind": "reported", "deviceId": "ipad-7", "savedThrough": 30, "heardAt": "1970-01-01T00:00:00Z"
+    });
     let hub = Hub::with(vec![
         of(1, "ipad-7", None),
         of(2, "ipad-7", None),
         of(3, "ipad-7", Some("ipad-9")),
         of(4, "ipad-8", Some("")),
+        event(5, DEVICE_REPORT_STREAM, "ipad-7/hearsay".to_owned(), hearsay.to_string()),
     ]);
     let (_, request) = hub.sent.as_ref().unwrap();
-    let heard = json!([{ "deviceId": "ipad-7", "savedThrough": 20, "heardAt": "1970-01-01T00:02:00Z" }]);
+    let heard = json!([
+        { "deviceId": "ipad-7", "savedThrough": 20, "heardAt": "1970-01-01T00:02:00Z" },
+        { "deviceId": "ipad-7", "savedThrough": 30, "heardAt": "1970-01-01T00:00:00Z" },
+    ]);
     assert_eq!((request.get("sender"), &request["reports"]), (None, &heard));
 
     // A cloud that was restored from an older copy lacks it, and no receipt tells.

@@ -66,13 +66,14 @@ impl Devices {
             return Ok(writeln!(out)?);
         }
         if rows.is_empty() {
-            return Ok(writeln!(out, "No device was heard yet.")?);
+            writeln!(out, "No device was heard yet.")?;
+        } else {
+            let heading = ["device", "here", "saved", "missing", "last heard", "standing"];
+            let mut table = vec![heading.map(str::to_owned)];
+            table.extend(rows.iter().map(Row::cells));
+            output::write_table(&table, &mut out)?;
+            write_shared(&rows, &mut out)?;
         }
-        let heading = ["device", "here", "saved", "missing", "last heard", "standing"];
-        let mut table = vec![heading.map(str::to_owned)];
-        table.extend(rows.iter().map(Row::cells));
-        output::write_table(&table, &mut out)?;
-        write_shared(&rows, &mut out)?;
         if waiting > 0 {
             writeln!(
                 out,

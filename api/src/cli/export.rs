@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -9,7 +10,12 @@ use domain::{CampaignId, DeviceId, Timestamp};
 use projections::DEVICES;
 use projections::export::{self, ConsentId, Export as Rows, ExportKind, FileType, Filter};
 
+use tokio::time::timeout;
+
 use super::{DatabaseArgs, output};
+
+/// How long it waits until all devices are known.
+const DEVICES_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Writes leads or contacts, complete up to this moment. Works beside a running server and without one.
 ///
@@ -117,7 +123,8 @@ impl Export {
                 projections::catch_up_only(store.pool(), &[kind.projection()]).await?;
                 if of_device {
                     // Only to know a name that is misspelt: rows are complete without it.
-                    let _ = projections::catch_up_only(store.pool(), &[&DEVICES]).await;
+                    let _ =
+                        timeout(DEVICES_TIMEOUT, projections::catch_up_only(store.pool(), &[&DEVICES])).await;
                 }
                 let campaigns = store.campaigns();
                 let pool = store.pool().clone();

@@ -58,7 +58,9 @@ async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow
     let address = listener.local_addr()?;
     let store = Store::open_to_append(url).await?;
     let pool = store.pool().clone();
-    warn_of_missing_grants(&pool).await?;
+    if let Err(error) = warn_of_missing_grants(&pool).await {
+        tracing::warn!(%error, "what the database user may do cannot be read");
+    }
     let (context, projections) = Context::start(store);
     let server = http::serve(listener, context)?;
     let handle = server.handle();

@@ -10,10 +10,10 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, head};
 use domain::PublishedCampaigns;
 use futures_util::TryStreamExt;
-use projections::WaitError;
 use projections::export::{
     Delimiter, Export, ExportError, ExportKind, Exported, FileType, Filter, FilterError, Format, FormatError,
 };
+use projections::{DatabaseError, WaitError};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,8 +23,8 @@ use super::{Context, query};
 /// How long an export waits for its projection to reach the log's head.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long it waits for one that does not move: a page takes less, and so does another process that takes over.
-const MAX_STILL: Duration = Duration::from_secs(10);
+/// How long it waits for one that does not move: longer than the runner waits for a database that was away.
+const MAX_STILL: Duration = Duration::from_secs(30);
 
 /// Which rows, and how they are written.
 #[derive(Deserialize, IntoParams)]
@@ -338,7 +338,10 @@ impl From<WaitError> for Problem {
             WaitError::StandsStill { .. } => {
                 "The rows for this export are out of date, and nothing brings them up to date. The server's log says why."
             }
-            WaitError::Database(_) | WaitError::Timeout { .. } => {
+            WaitError::Database(DatabaseError::Refused(_)) => {
+                "The database refuses what this export needs. The server's log says why."
+            }
+            WaitError::Database(DatabaseError::Silent(_)) | WaitError::Timeout { .. } => {
                 "The rows for this export are not ready yet. Try again."
             }
         })

@@ -55,15 +55,13 @@ pub(crate) async fn head_health(context: Data<Context>) -> Result<HttpResponse, 
 /// The beginning of an answer, and where the log ends: to look there is to see that the database answers, and what other
 /// processes have appended counts, too. A store that can take nothing in must not keep devices from one that can.
 async fn ready(context: &Context) -> Result<(HttpResponseBuilder, u64), Problem> {
-    let pool = context.store.pool();
-    if event_store::is_read_only(pool).await? {
+    let Some(head) = event_store::head_to_append(context.store.pool()).await? else {
         return Err(Problem::unavailable("The database is read-only, so that nothing can be taken in."));
-    }
-    let head = event_store::head(pool).await?.position;
+    };
     let mut response = HttpResponse::Ok();
     response
         .insert_header((STORE_ID_HEADER, context.store.identity().id.to_string()))
         .insert_header((TIER_HEADER, context.store.identity().tier.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-store"));
-    Ok((response, head))
+    Ok((response, head.position))
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use domain::{AppendId, Receipt, StoreId};
+use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
@@ -13,7 +14,10 @@ use crate::Head;
 /// # Errors
 /// When the database does not answer.
 pub async fn head(db: impl PgExecutor<'_>) -> Result<Head, sqlx::Error> {
-    let row = sqlx::query("SELECT store_id, position FROM log_head").fetch_one(db).await?;
+    read(&sqlx::query("SELECT store_id, position FROM log_head").fetch_one(db).await?)
+}
+
+fn read(row: &PgRow) -> Result<Head, sqlx::Error> {
     let position: i64 = row.try_get("position")?;
     Ok(Head {
         store_id: StoreId::new(row.try_get::<Uuid, _>("store_id")?),
@@ -21,12 +25,14 @@ pub async fn head(db: impl PgExecutor<'_>) -> Result<Head, sqlx::Error> {
     })
 }
 
-/// Whether the database takes nothing in: it is a standby, or somebody has made it read-only.
+/// The same; `None` when the database takes nothing in: it is a standby, or somebody has made it read-only.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn is_read_only(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT current_setting('transaction_read_only')::boolean").fetch_one(db).await
+pub async fn head_to_append(db: impl PgExecutor<'_>) -> Result<Option<Head>, sqlx::Error> {
+    let sql =
+        "SELECT store_id, position FROM log_head WHERE NOT current_setting('transaction_read_only')::boolean";
+    sqlx::query(sql).fetch_optional(db).await?.as_ref().map(read).transpose()
 }
 
 /// Of each receipt, whether this log holds what it proves; see [`crate::EventLog::holds_receipts`].

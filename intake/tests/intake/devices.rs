@@ -7,7 +7,7 @@ use event_store::conformance::Subject;
 use serde_json::json;
 
 use crate::in_every_world;
-use crate::world::{Store, World, version};
+use crate::world::{MemoryQueue, Store, World, version};
 
 in_every_world!(
     a_report_is_recorded_when_it_says_more_than_the_entries_beside_it,
@@ -100,4 +100,28 @@ async fn a_device_is_heard_also_when_others_have_brought_everything_that_it_send
         assert_eq!(reported(&store, "ipad-7").await, [21]);
     }
     assert_eq!(store.events().await.len(), 4, "two leads, hearsay, its voice");
+}
+
+/// A database that was put back to an earlier state under a running process has forgotten reports, too, and no receipt
+/// covers them. A hub says its own with each request.
+#[tokio::test]
+async fn a_log_that_was_put_back_under_a_running_process_hears_again() {
+    let store = Store::<MemoryQueue>::cloud().await;
+    let report = json!([{ "deviceId": "ipad-7", "savedThrough": 21, "heardAt": "2026-05-23T12:00:00Z" }]);
+    let receipts = store.ask(json!({ "reports": report, "entries": [version(1, 1)] })).await;
+    assert_eq!(reported(&store, "ipad-7").await, [21]);
+
+    // It is seen by what is appended where something had stood before,
+    store.subject.log().truncate(0);
+    store.ask(json!({ "reports": report, "entries": [version(2, 1)] })).await;
+    assert_eq!(reported(&store, "ipad-7").await, [21]);
+
+    // and by a receipt of which the log knows nothing.
+    store.subject.log().truncate(0);
+    let [proof] = &receipts.results[..] else { panic!("one result") };
+    let receipt = json!({
+        "storeId": store.identity.id, "position": proof.position, "appendId": proof.append_id
+    });
+    store.ask(json!({ "lastReceipt": receipt, "reports": report, "entries": [] })).await;
+    assert_eq!(reported(&store, "ipad-7").await, [21]);
 }

@@ -39,7 +39,7 @@ pub struct Quarantined {
     pub device_id: Option<String>,
     /// Its number there, as received, if a device could have given it (at most 2^63 - 1).
     pub device_seq: Option<u64>,
-    /// Who sent it: an installation, a hub, or `None` when nobody gave a name.
+    /// Which installation sent it; `None` when nobody gave a name, as a hub's relay does.
     pub sent_by: Option<String>,
     /// Which rules it breaks.
     pub errors: Vec<FieldError>,

@@ -24,6 +24,7 @@ impl World {
     /// Obeys a request.
     pub fn serve(&mut self, host: usize, exchange: &Exchange) -> Reply {
         match &exchange.what {
+            What::Probe if !self.hosts[host].is_writable => Reply::problem(503, Some("5")),
             What::Probe => {
                 let identity = self.hosts[host].identity;
                 Reply::Healthy { store: identity.id, tier: self.shown_tier(identity.tier) }
