@@ -10,7 +10,7 @@
 //! Publishing is a command to the aggregate [`CampaignHistory`], through cqrs-es over postgres-es, on the table that
 //! intake appends to. Of two that cross, the second is decided again on top of the first.
 
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cqrs_es::persist::PersistedEventStore;
@@ -19,29 +19,19 @@ use domain::{
     CAMPAIGN_STREAM, Campaign, CampaignCommand, CampaignError, CampaignEvent, CampaignHistory, Campaigns,
     EmbeddedCampaigns, PublishedCampaigns, Tier, Timestamp,
 };
-use event_store::{EventLog, LogError, PostgresLog};
+use event_store::{FollowedStream, LogError, PostgresLog, RecordedEvent};
 use postgres_es::PostgresEventRepository;
-use tokio::sync::Mutex;
 
 use crate::store::Store;
 
 /// How often it is looked whether another process has published something.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Documents that are read at once.
-const PAGE_EVENTS: u32 = 100;
-
 /// How often a publication is tried again when another one came first.
 const MAX_TRIES: u32 = 5;
 
 /// The campaigns that a process knows.
-pub struct KnownCampaigns {
-    log: PostgresLog,
-    /// Locked for the length of a pointer's copy.
-    current: RwLock<Arc<PublishedCampaigns>>,
-    /// Position of the newest event that was read; held while reading, so that one reads for all who ask.
-    through: Mutex<u64>,
-}
+pub struct KnownCampaigns(FollowedStream<PostgresLog, PublishedCampaigns>);
 
 impl KnownCampaigns {
     /// Reads what is published so far.
@@ -49,58 +39,34 @@ impl KnownCampaigns {
     /// # Errors
     /// When the log does not answer.
     pub async fn load(log: PostgresLog) -> Result<Self, LogError> {
-        let current = RwLock::new(Arc::new(PublishedCampaigns::shipped()));
-        let known = Self { log, current, through: Mutex::new(0) };
-        known.refresh().await?;
-        Ok(known)
+        let known = FollowedStream::new(log, CAMPAIGN_STREAM, PublishedCampaigns::shipped(), add);
+        known.load().await?;
+        Ok(Self(known))
     }
 
     /// What is known at this moment.
     pub fn current(&self) -> Arc<PublishedCampaigns> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.0.current()
     }
 
-    /// Reads what was published since.
+    /// Reads what was published since, and answers it with the rest.
     ///
     /// # Errors
     /// When the log does not answer; what was known stays.
-    pub async fn refresh(&self) -> Result<(), LogError> {
-        let mut through = self.through.lock().await;
-        loop {
-            let page = self.log.read_kind_after(CAMPAIGN_STREAM, *through, PAGE_EVENTS).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            let mut next = PublishedCampaigns::clone(&self.current());
-            for event in page.iter().filter(|event| event.event_type == CampaignEvent::PUBLISHED) {
-                let added = event
-                    .current_payload()
-                    .map_err(|unknown| unknown.to_string())
-                    .and_then(|payload| next.add(&payload).map_err(|error| error.to_string()));
-                match added {
-                    Ok(()) => {
-                        let (campaign, version) = (&event.aggregate_id, event.sequence);
-                        tracing::debug!(campaign, version, "a campaign is known");
-                    }
-                    Err(error) => {
-                        let position = event.position;
-                        tracing::error!(position, %error, "a campaign cannot be read; update this program");
-                    }
-                }
-            }
-            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-            *through = last.position;
-        }
+    pub async fn refresh(&self) -> Result<Arc<PublishedCampaigns>, LogError> {
+        self.0.refresh().await
     }
 
     /// Starts a task that keeps this up to date for as long as anybody else holds it.
     pub fn keep_up(known: &Arc<Self>) {
-        let (known, pool) = (Arc::downgrade(known), known.log.pool().clone());
+        let (known, pool) = (Arc::downgrade(known), known.0.log().pool().clone());
         tokio::spawn(async move {
             let mut is_away = false;
             loop {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 let Some(known) = Weak::upgrade(&known).filter(|_| !pool.is_closed()) else { return };
                 match known.refresh().await {
-                    Ok(()) => is_away = false,
+                    Ok(_) => is_away = false,
                     Err(error) if !is_away => {
                         tracing::warn!(%error, "campaigns are as old as the last look at the log");
                         is_away = true;
@@ -109,6 +75,26 @@ impl KnownCampaigns {
                 }
             }
         });
+    }
+}
+
+fn add(known: &mut PublishedCampaigns, event: &RecordedEvent) {
+    if event.event_type != CampaignEvent::PUBLISHED {
+        return;
+    }
+    let added = event
+        .current_payload()
+        .map_err(|unknown| unknown.to_string())
+        .and_then(|payload| known.add(&payload).map_err(|error| error.to_string()));
+    match added {
+        Ok(()) => {
+            let (campaign, version) = (&event.aggregate_id, event.sequence);
+            tracing::debug!(campaign, version, "a campaign is known");
+        }
+        Err(error) => {
+            let position = event.position;
+            tracing::error!(position, %error, "a campaign cannot be read; update this program");
+        }
     }
 }
 

@@ -160,8 +160,7 @@ impl Store {
     /// # Errors
     /// When the log does not answer.
     pub async fn refreshed_campaigns(&self) -> Result<Arc<PublishedCampaigns>, LogError> {
-        self.campaigns.refresh().await?;
-        Ok(self.campaigns.current())
+        self.campaigns.refresh().await
     }
 
     /// Keeps the campaigns up to date from here on, for as long as the store is held.

@@ -28,6 +28,7 @@ mod claim;
 pub mod conformance;
 mod erasure;
 mod event;
+mod followed;
 mod log;
 mod memory;
 mod postgres;
@@ -35,6 +36,7 @@ mod postgres;
 pub mod testing;
 
 pub use event::{EmailClaim, NewEvent, RecordedEvent};
+pub use followed::FollowedStream;
 pub use log::{AppendError, Appended, EventLog, Head, LogError, Placed};
 pub use memory::{AppendFailure, MemoryLog};
 pub use postgres::{
