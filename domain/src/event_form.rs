@@ -13,7 +13,13 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 /// Every event that a store writes, with the version of its form today.
-pub const EVENT_FORMS: [(&str, &str); 11] = [
+pub const EVENT_FORMS: [(&str, &str); 17] = [
+    ("ApiClientRegistered", "1"),
+    ("ApiClientRevoked", "1"),
+    ("ApiClientScopesSet", "1"),
+    ("ApiClientSecretAdded", "1"),
+    ("ApiClientSecretExpirySet", "1"),
+    ("ApiClientSecretRevoked", "1"),
     ("CampaignPublished", "1"),
     ("CloudVerdictGiven", "1"),
     ("ConsentWithdrawn", "1"),
@@ -83,7 +89,9 @@ fn bring_up<'p>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CloudVerdictEvent, DeviceReportEvent, FollowUpEvent, LeadEvent, SubmissionEvent};
+    use crate::{
+        ApiClientEvent, CloudVerdictEvent, DeviceReportEvent, FollowUpEvent, LeadEvent, SubmissionEvent,
+    };
 
     fn renamed(mut value: Value, from: &str, to: &str) -> Value {
         let moved = value.as_object_mut().unwrap().remove(from);
@@ -112,7 +120,8 @@ mod tests {
     #[test]
     fn writers_and_readers_agree_on_the_form_of_today() {
         let written = [
-            (["LeadCaptured", "LeadCorrected", "LeadVoided"].as_slice(), LeadEvent::FORM_VERSION),
+            (ApiClientEvent::NAMES.as_slice(), ApiClientEvent::FORM_VERSION),
+            (&["LeadCaptured", "LeadCorrected", "LeadVoided"], LeadEvent::FORM_VERSION),
             (&["ContactCorrected", "ConsentWithdrawn", "LeadErased"], FollowUpEvent::FORM_VERSION),
             (&["SubmissionRefused", "SubmissionReleased"], SubmissionEvent::FORM_VERSION),
             (&["DeviceReported"], DeviceReportEvent::FORM_VERSION),

@@ -120,6 +120,11 @@ token_id! {
     CampaignId
 }
 
+token_id! {
+    /// A person or a script on the server's own machine, as the tokens that are issued there name it.
+    AdminName
+}
+
 /// Names one append transaction. Random, so that two histories that diverged can be told apart even
 /// when they have grown to the same length (lineage). On the wire it is 16 hexadecimal digits, because
 /// JavaScript cannot hold 64 bits in a number.

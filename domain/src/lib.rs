@@ -14,6 +14,7 @@
 //!
 //! Types that hold personal data print redacted in `Debug` (invariant 12).
 
+mod api_client;
 mod bearer;
 mod campaign;
 #[cfg(feature = "aggregates")]
@@ -37,6 +38,7 @@ mod phone;
 #[cfg(feature = "aggregates")]
 mod published_campaigns;
 mod raw;
+mod scope;
 #[cfg(feature = "snapshots")]
 mod snapshot;
 #[cfg(feature = "snapshots")]
@@ -46,6 +48,10 @@ mod timestamp;
 mod verdict;
 mod wire;
 
+pub use api_client::{
+    API_CLIENT_STREAM, ApiClient, ApiClientCommand, ApiClientError, ApiClientEvent, ApiClientId,
+    ApiClientIdError, ApiClientSecret, CLI_CLIENT_ID, HeldSecret, MAX_ACTIVE_SECRETS, SecretHash,
+};
 pub use bearer::Bearer;
 pub use campaign::{
     CAMPAIGN_STREAM, Campaign, CampaignConsent, CampaignField, CampaignParseError, Campaigns,
@@ -67,7 +73,7 @@ pub use follow_up::{
     FOLLOW_UP_STREAM, FollowUp, FollowUpCommand, FollowUpError, FollowUpEvent, erased_entry,
     erased_submission,
 };
-pub use ids::{AppendId, CampaignId, ClientId, DeviceId, IdError, StoreId};
+pub use ids::{AdminName, AppendId, CampaignId, ClientId, DeviceId, IdError, StoreId};
 pub use judge::{Accepted, CLOCK_TOLERANCE_SECONDS, Flag, Judgement, judge};
 pub use lead::{LEAD_STREAM, Lead, LeadCommand, LeadError, LeadEvent};
 pub use name::PersonName;
@@ -75,6 +81,7 @@ pub use phone::Phone;
 #[cfg(feature = "aggregates")]
 pub use published_campaigns::{PublishedCampaigns, PublishedVersion};
 pub use raw::{Digest, MAX_ENTRY_BYTES, MAX_ENTRY_DEPTH};
+pub use scope::{GrantError, Scope, ScopeError, Scopes};
 #[cfg(feature = "snapshots")]
 pub use snapshot::{
     Damage, DamagedRecord, EntryPeople, MAX_SNAPSHOT_BYTES, SNAPSHOT_FORMAT, Snapshot, SnapshotEntry,

@@ -1,0 +1,167 @@
+//! What a token lets its bearer do.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One thing that a bearer may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Give leads to the store: devices and hubs.
+    Capture,
+    /// Look after an event: exports, backups, devices.
+    Organize,
+    /// Take leads and contacts out.
+    Crm,
+    /// Look after the store itself.
+    Operate,
+}
+
+/// A text that names no scope. It is not repeated: it may be what somebody typed into the wrong field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be out of capture, organize, crm and operate")]
+pub struct ScopeError;
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Capture, Self::Organize, Self::Crm, Self::Operate];
+
+    /// Those that some route asks for. The others mean nothing yet, and are given to nobody: what they will mean one day
+    /// is not decided by who got them before.
+    pub const GRANTABLE: [Self; 2] = [Self::Organize, Self::Crm];
+
+    /// The scope as OAuth writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Organize => "organize",
+            Self::Crm => "crm",
+            Self::Operate => "operate",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(ScopeError)
+    }
+}
+
+/// Nobody is given this scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// There is no such scope.
+    #[error("must be out of organize and crm")]
+    Unknown,
+    /// It is for later.
+    #[error("{0} means nothing yet, so nobody is given it; must be out of organize and crm")]
+    NotYet(Scope),
+}
+
+impl Scope {
+    /// The scope of this name, if it can be given to somebody.
+    ///
+    /// # Errors
+    /// [`GrantError`] when it cannot.
+    pub fn grantable(text: &str) -> Result<Self, GrantError> {
+        let scope: Self = text.parse().map_err(|ScopeError| GrantError::Unknown)?;
+        if Self::GRANTABLE.contains(&scope) { Ok(scope) } else { Err(GrantError::NotYet(scope)) }
+    }
+}
+
+/// Scopes as one text, separated by spaces (RFC 6749, section 3.3); in any order, never none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scopes(BTreeSet<Scope>);
+
+impl Scopes {
+    /// These; `None` when there are none.
+    pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Option<Self> {
+        let scopes: BTreeSet<Scope> = scopes.into_iter().collect();
+        (!scopes.is_empty()).then_some(Self(scopes))
+    }
+
+    /// Whether this is among them.
+    pub fn contains(&self, scope: Scope) -> bool {
+        self.0.contains(&scope)
+    }
+
+    /// Whether all of `others` are among them.
+    pub fn include(&self, others: &Self) -> bool {
+        others.0.is_subset(&self.0)
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, scope) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { " " };
+            write!(f, "{separator}{scope}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        let scopes: Result<Vec<Scope>, ScopeError> = text.split(' ').map(str::parse).collect();
+        Self::new(scopes?).ok_or(ScopeError)
+    }
+}
+
+impl Serialize for Scopes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scopes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_one_text_in_one_order() {
+        let scopes: Scopes = "crm organize crm".parse().unwrap();
+        assert_eq!(scopes.to_string(), "organize crm");
+        assert!(scopes.contains(Scope::Crm) && !scopes.contains(Scope::Operate));
+        assert!(scopes.include(&"crm".parse().unwrap()));
+        assert!(!scopes.include(&"crm capture".parse().unwrap()));
+        assert_eq!(Scopes::new([]), None);
+    }
+
+    #[test]
+    fn a_scope_that_no_route_asks_for_is_given_to_nobody() {
+        assert_eq!(Scope::grantable("crm"), Ok(Scope::Crm));
+        assert_eq!(Scope::grantable("operate"), Err(GrantError::NotYet(Scope::Operate)));
+        assert_eq!(Scope::grantable("admin"), Err(GrantError::Unknown));
+        for scope in Scope::ALL {
+            let told = GrantError::NotYet(scope).to_string();
+            assert!(Scope::GRANTABLE.iter().all(|scope| told.contains(scope.as_str())), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_scope_is_refused() {
+        for bad in ["", " ", "crm ", "crm  organize", "CRM", "crm,organize", "admin", "crm\torganize"] {
+            assert_eq!(bad.parse::<Scopes>(), Err(ScopeError), "{bad:?}");
+        }
+    }
+}
