@@ -11,16 +11,17 @@ use crate::test::counts::Counts;
 use crate::workspace::Workspace;
 
 /// Each crate and the crates of the workspace that it may depend on. Nothing may depend on `simulator`.
-const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("managed-postgres", &[]),
     ("wasm-test-runner", &[]),
     ("event-store", &["domain"]),
     ("intake", &["domain", "event-store"]),
+    ("identity", &["domain", "event-store"]),
     ("projections", &["domain", "event-store"]),
     ("client-wasm", &["domain"]),
     ("relay", &["domain", "event-store", "client-wasm"]),
-    ("leadlog", &["domain", "event-store", "intake", "projections", "relay", "managed-postgres"]),
+    ("leadlog", &["domain", "event-store", "identity", "intake", "projections", "relay", "managed-postgres"]),
     ("benchmarks", &["domain", "event-store", "intake", "projections", "leadlog", "managed-postgres"]),
     ("simulator", &["domain", "event-store", "intake", "relay", "projections", "client-wasm"]),
     ("xtask", &["managed-postgres"]),

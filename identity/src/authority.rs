@@ -1,0 +1,271 @@
+//! One store as the authority over its own tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{AdminName, ApiClient, ApiClientId, Scopes, SecretHash, StoreId, Timestamp};
+use event_store::{LogError, PostgresLog};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+use crate::clients::{Clients, KnownClients};
+use crate::secret;
+use crate::signing_key::{KeyError, KnownKeys};
+use crate::token::{self, AccessToken, Principal, RefusedToken, SigningError, Subject, Verified};
+use crate::token_cache::TokenCache;
+
+/// How long a token of an API client lives. It gets the next one by its secret.
+pub const CLIENT_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// How long any token may live, and one from the command line does when that is asked for. Such a one cannot be taken
+/// back, so whoever checks a token refuses one that would live longer.
+pub const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How far the clocks of the database, by which tokens are issued at the command line, and of a server may differ.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
+/// Secrets that are checked at once; each takes a processor and some memory for tens of milliseconds.
+const MAX_HASHES_AT_ONCE: usize = 2;
+
+/// How long an attempt waits for its turn.
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Issues tokens and checks them. One per process and store.
+pub struct Authority {
+    pool: PgPool,
+    store: StoreId,
+    clients: KnownClients,
+    keys: KnownKeys,
+    verified: TokenCache,
+    hashing: Arc<Semaphore>,
+}
+
+/// A client that has shown an active secret.
+#[derive(Debug, Clone)]
+pub struct AuthenticatedClient {
+    id: ApiClientId,
+    secret_id: String,
+    scopes: Scopes,
+    secret_expires_at: Option<Timestamp>,
+}
+
+/// Why nobody was let in, or no token was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// Not a client with an active secret. Which of the two it was is not said.
+    #[error("the client or its secret is not known, or was revoked")]
+    UnknownClient,
+    /// The client may not have these scopes.
+    #[error("the client is registered for {allowed}, and not for all that it asks for")]
+    ScopeNotAllowed {
+        /// What it may have.
+        allowed: Scopes,
+    },
+    /// The token does not count.
+    #[error("the token does not count: {0}")]
+    Refused(#[from] RefusedToken),
+    /// Too many attempts at once.
+    #[error("too many secrets are checked at this moment")]
+    Busy,
+    /// The log or the key cannot be read, or nothing can be signed.
+    #[error("the store cannot say who may what")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Authority {
+    /// The authority of the store that this log is of. Reads nothing yet.
+    pub fn new(log: PostgresLog, store: StoreId) -> Self {
+        let pool = log.pool().clone();
+        Self {
+            store,
+            clients: KnownClients::new(log),
+            keys: KnownKeys::new(pool.clone()),
+            pool,
+            verified: TokenCache::default(),
+            hashing: Arc::new(Semaphore::new(MAX_HASHES_AT_ONCE)),
+        }
+    }
+
+    /// Checks the secret that a client shows. A hash is worked out only for a secret that the client has: names are no
+    /// secret, and the id of a secret is random and of no use alone.
+    ///
+    /// # Errors
+    /// [`AuthorityError::UnknownClient`], or that it cannot be said now.
+    pub async fn authenticate(
+        &self,
+        name: &str,
+        secret: String,
+        now: Timestamp,
+    ) -> Result<AuthenticatedClient, AuthorityError> {
+        let clients = self.clients.refresh().await?;
+        let known = name.parse().ok().and_then(|id: ApiClientId| Some((clients.get(&id)?, id)));
+        let Some((client, id)) = known else {
+            // The name is not repeated: it may be a secret in the wrong field.
+            tracing::info!("an API client was refused: there is none of its name");
+            return Err(AuthorityError::UnknownClient);
+        };
+        let shown = client.as_ref().and_then(|client| shown(client, &id, &secret, now));
+        if let Some((authenticated, hash)) = shown
+            && self.fits(secret, hash).await?
+        {
+            return Ok(authenticated);
+        }
+        tracing::info!(client = %id, "an API client was refused: its secret is not known, or was revoked");
+        Err(AuthorityError::UnknownClient)
+    }
+
+    async fn fits(&self, secret: String, hash: SecretHash) -> Result<bool, AuthorityError> {
+        let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.hashing).acquire_owned()).await;
+        let turn = turn.ok().and_then(Result::ok).ok_or(AuthorityError::Busy)?;
+        let checked = tokio::task::spawn_blocking(move || {
+            // Kept to the end of the work, also when whoever asked has gone.
+            let _turn = turn;
+            secret::fits(&secret, &hash)
+        });
+        checked.await.map_err(unavailable)
+    }
+
+    /// Gives a client a token: for what it asks for, or for all that it may have. It ends with the secret at the latest.
+    ///
+    /// # Errors
+    /// [`AuthorityError::ScopeNotAllowed`], or that nothing can be signed now.
+    pub async fn issue_to_client(
+        &self,
+        client: AuthenticatedClient,
+        asked: Option<Scopes>,
+        now: Timestamp,
+    ) -> Result<AccessToken, AuthorityError> {
+        let AuthenticatedClient { id, secret_id, scopes: allowed, secret_expires_at } = client;
+        let scopes = asked.unwrap_or_else(|| allowed.clone());
+        if !allowed.include(&scopes) {
+            return Err(AuthorityError::ScopeNotAllowed { allowed });
+        }
+        let expires_at = now_and(CLIENT_TOKEN_LIFETIME, now);
+        let expires_at = secret_expires_at.map_or(expires_at, |end| end.min(expires_at));
+        self.sign(Principal { subject: Subject::Client { id, secret_id }, scopes, expires_at }, now).await
+    }
+
+    /// Gives somebody on the server's own machine a token, for [`MAX_TOKEN_LIFETIME`] at most, by the database's clock:
+    /// that of the machine may be wrong.
+    ///
+    /// # Errors
+    /// When nothing can be signed now.
+    pub async fn issue_to_admin(
+        &self,
+        name: AdminName,
+        scopes: Scopes,
+        lifetime: Duration,
+    ) -> Result<AccessToken, AuthorityError> {
+        let now = crate::database_now(&self.pool).await.map_err(unavailable)?;
+        let expires_at = now_and(lifetime.min(MAX_TOKEN_LIFETIME), now);
+        self.sign(Principal { subject: Subject::Admin(name), scopes, expires_at }, now).await
+    }
+
+    /// Says what the bearer of a token may do at this moment. What was taken back anywhere counts already.
+    ///
+    /// # Errors
+    /// [`AuthorityError::Refused`], or that it cannot be said now.
+    pub async fn authorize(&self, token: &str, now: Timestamp) -> Result<Principal, AuthorityError> {
+        let Verified { kid, principal } = self.verify(token).await?;
+        check_time(&principal, now)?;
+        let clients = async { Ok(self.clients.refresh().await?) };
+        let keys = async { Ok::<_, AuthorityError>(self.keys.refresh().await?) };
+        let (clients, keys) = tokio::try_join!(clients, keys)?;
+        // The key may have been retired since the signature was checked.
+        keys.get(&kid).ok_or(RefusedToken::UnknownKey)?;
+        if let Subject::Client { id, secret_id } = &principal.subject {
+            check_client(&clients, id, secret_id, &principal.scopes, now)?;
+        }
+        Ok(principal)
+    }
+
+    /// What a token of this store says, whatever became of it since.
+    async fn verify(&self, token: &str) -> Result<Verified, AuthorityError> {
+        if let Some(verified) = self.verified.get(token) {
+            return Ok(verified);
+        }
+        let kid = token::kid_of(token)?;
+        let keys = self.keys.with(&kid).await?;
+        let key = keys.get(&kid).ok_or(RefusedToken::UnknownKey)?;
+        let verified = Verified { principal: token::read(token, key, self.store)?, kid };
+        self.verified.insert(token, verified.clone());
+        Ok(verified)
+    }
+
+    async fn sign(&self, principal: Principal, now: Timestamp) -> Result<AccessToken, AuthorityError> {
+        let key = self.keys.signer().await?;
+        Ok(token::sign(&key, self.store, principal, now)?)
+    }
+}
+
+/// The client that shows this secret, and the hash that the secret must fit.
+fn shown(
+    client: &ApiClient,
+    id: &ApiClientId,
+    secret: &str,
+    now: Timestamp,
+) -> Option<(AuthenticatedClient, SecretHash)> {
+    let active = client.active_secret(secret::id_in(secret)?, now)?;
+    let authenticated = AuthenticatedClient {
+        id: id.clone(),
+        secret_id: active.given.secret_id.clone(),
+        scopes: client.scopes()?.clone(),
+        secret_expires_at: active.expires_at,
+    };
+    Some((authenticated, active.given.hash.clone()))
+}
+
+fn check_time(principal: &Principal, now: Timestamp) -> Result<(), RefusedToken> {
+    let left = principal.expires_at.moment() - now.moment();
+    if !left.is_positive() {
+        Err(RefusedToken::Expired)
+    } else if left > MAX_TOKEN_LIFETIME + CLOCK_TOLERANCE {
+        Err(RefusedToken::TooLong)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_client(
+    clients: &Clients,
+    id: &ApiClientId,
+    secret_id: &str,
+    scopes: &Scopes,
+    now: Timestamp,
+) -> Result<(), RefusedToken> {
+    let client = clients.get(id).and_then(Option::as_ref);
+    let client = client.filter(|client| client.revoked_at().is_none()).ok_or(RefusedToken::RevokedClient)?;
+    if !client.scopes().is_some_and(|allowed| allowed.include(scopes)) {
+        return Err(RefusedToken::RevokedScope);
+    }
+    client.active_secret(secret_id, now).map(drop).ok_or(RefusedToken::RevokedSecret)
+}
+
+fn now_and(lifetime: Duration, now: Timestamp) -> Timestamp {
+    let moment = now.moment();
+    // In whole seconds, as a token says it.
+    let moment = moment.replace_nanosecond(0).unwrap_or(moment);
+    Timestamp::new(moment.checked_add(lifetime.try_into().unwrap_or_default()).unwrap_or(moment))
+}
+
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> AuthorityError {
+    AuthorityError::Unavailable(Box::new(error))
+}
+
+impl From<LogError> for AuthorityError {
+    fn from(error: LogError) -> Self {
+        unavailable(error)
+    }
+}
+
+impl From<KeyError> for AuthorityError {
+    fn from(error: KeyError) -> Self {
+        unavailable(error)
+    }
+}
+
+impl From<SigningError> for AuthorityError {
+    fn from(error: SigningError) -> Self {
+        unavailable(error)
+    }
+}
