@@ -48,7 +48,7 @@ pub enum OpenError {
     /// The database has no tables of this program.
     #[error(
         "there is no store in this database; is the URL right? `leadlog serve` makes one, and so do \
-         `leadlog campaigns publish` and `leadlog import`"
+         `leadlog campaigns publish`, `leadlog import` and `leadlog clients add`"
     )]
     EmptyDatabase,
     /// The managed PostgreSQL did not start.

@@ -3,12 +3,15 @@
 
 mod backups;
 mod campaigns;
+mod clients;
 mod database;
 mod devices;
 mod export;
 mod failure;
 mod import;
 mod interruption;
+mod keys;
+mod lifetime;
 mod openapi;
 mod output;
 mod projections;
@@ -16,6 +19,7 @@ mod quarantine;
 mod replayed;
 mod serve;
 mod stop_signal;
+mod tokens;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -30,7 +34,8 @@ use database::DatabaseArgs;
 /// Start with `leadlog serve`: it runs its own PostgreSQL, serves the form for the iPads, takes leads in and
 /// prints the address to open. At the end of the day, `leadlog export contacts --out contacts.csv`; `leadlog
 /// devices` says whether any iPad still owes something, `leadlog quarantine list` what needs a look. What an iPad cannot
-/// send any more comes back with `leadlog backups recover` or `leadlog import`.
+/// send any more comes back with `leadlog backups recover` or `leadlog import`. `leadlog clients add` lets a CRM take
+/// contacts out by itself.
 #[derive(Parser)]
 #[command(name = "leadlog", version, propagate_version = true)]
 struct Cli {
@@ -58,6 +63,9 @@ enum Command {
     Devices(devices::Devices),
     Backups(backups::Backups),
     Import(import::Import),
+    Clients(clients::Clients),
+    Tokens(tokens::Tokens),
+    Keys(keys::Keys),
     Projections(projections::Projections),
     /// Write the OpenAPI document of the API.
     Openapi(openapi::Openapi),
@@ -83,6 +91,9 @@ pub fn run() -> ExitCode {
             Command::Devices(devices) => devices.run().await,
             Command::Backups(backups) => backups.run().await,
             Command::Import(import) => import.run().await,
+            Command::Clients(clients) => clients.run().await,
+            Command::Tokens(tokens) => tokens.run().await,
+            Command::Keys(keys) => keys.run().await,
             Command::Projections(projections) => projections.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }
