@@ -10,7 +10,7 @@
 //! | [`store`] | one store opened: its database, its id, what it knows |
 //! | [`openapi`] | the OpenAPI document, generated from the routes |
 //!
-//! Rules about leads live in `domain`, SQL about the log in `event-store`, the way from entries to verdicts in
+//! Rules about leads live in `domain`, SQL about the log in `event-store`, tokens and clients in `identity`, the way from entries to verdicts in
 //! `intake`, read models and exports in `projections`. This crate only connects them to the network and to the terminal.
 
 pub mod backups;

@@ -1,8 +1,12 @@
 //! The OpenAPI document, generated from the routes.
 
 use actix_web::App;
+use domain::Scope;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{
+    ClientCredentials, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Scopes, SecurityScheme,
+};
 use utoipa_actix_web::AppExt;
 
 use crate::http;
@@ -21,13 +25,42 @@ use crate::http;
         (name = "backups", description = "Snapshots of devices, kept beside the log"),
         (name = "exports", description = "From the log to the CRM"),
         (name = "campaigns", description = "What a form asks for"),
+        (name = "identity", description = "Tokens for API clients"),
         (name = "store", description = "The store itself"),
     )
 )]
 struct Skeleton;
 
 pub(crate) fn skeleton() -> Document {
-    Skeleton::openapi()
+    let mut document = Skeleton::openapi();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(
+        "oauth",
+        SecurityScheme::OAuth2(OAuth2::with_description([client_credentials()], OAUTH)),
+    );
+    let bearer =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(BEARER));
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+    document
+}
+
+const OAUTH: &str =
+    "Programs, such as a CRM: `leadlog clients add` registers one, and its secret gets it tokens.";
+const BEARER: &str =
+    "The same tokens, got in whatever way; `leadlog tokens issue` gives one to whoever is at the server.";
+
+fn client_credentials() -> Flow {
+    let scopes = Scope::ALL.map(|scope| (scope.as_str(), in_words(scope)));
+    Flow::ClientCredentials(ClientCredentials::new("/oauth/token", Scopes::from_iter(scopes)))
+}
+
+const fn in_words(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Capture => "give leads to the store",
+        Scope::Organize => "look after an event",
+        Scope::Crm => "take leads and contacts out",
+        Scope::Operate => "look after the store itself",
+    }
 }
 
 /// Puts the parts in an order that does not depend on the build.

@@ -29,12 +29,13 @@ pub(crate) struct Downloaded {
     pub(crate) rows: Option<u64>,
 }
 
-/// Asks for `path` on a connection of its own, and reads the answer to its proper end.
-pub(crate) async fn download(server: SocketAddr, path: &str) -> Result<Downloaded> {
+/// Asks for `path` with a token, on a connection of its own, and reads the answer to its proper end.
+pub(crate) async fn download(server: SocketAddr, path: &str, token: &str) -> Result<Downloaded> {
     let mut stream = TcpStream::connect(server).await.with_context(|| format!("cannot reach {server}"))?;
     stream.set_nodelay(true)?;
     let begun = Instant::now();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {server}\r\n\r\n").as_bytes()).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {server}\r\nauthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut incoming = Vec::with_capacity(READ_BYTES);
     let mut first_byte = None;
     let head = loop {

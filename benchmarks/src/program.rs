@@ -115,10 +115,23 @@ pub(crate) struct Ran {
 
 /// Runs a command of the program over this database, which must succeed.
 pub(crate) async fn run_command(database_url: &str, args: &[&str]) -> Result<Ran> {
-    let program = program()?;
-    let shown = format!("leadlog {}", args.join(" "));
     let before = cpu_of_ended_commands()?;
     let begun = Instant::now();
+    output_of_command(database_url, args).await?;
+    let wall = begun.elapsed();
+    Ok(Ran { wall, cpu: cpu_of_ended_commands()?.saturating_sub(before) })
+}
+
+/// A token for the exports of the store in this database.
+pub(crate) async fn export_token(database_url: &str) -> Result<String> {
+    let issued = output_of_command(database_url, &["tokens", "issue", "--scope", "crm"]).await?;
+    Ok(issued.trim_end().to_owned())
+}
+
+/// Runs a command of the program over this database, which must succeed, and answers what it prints.
+async fn output_of_command(database_url: &str, args: &[&str]) -> Result<String> {
+    let program = program()?;
+    let shown = format!("leadlog {}", args.join(" "));
     let running = tokio::process::Command::new(&program)
         .args(args)
         .env(DATABASE_VARIABLE, database_url)
@@ -129,14 +142,13 @@ pub(crate) async fn run_command(database_url: &str, args: &[&str]) -> Result<Ran
         .await
         .with_context(|| format!("`{shown}` does not end within {} s", COMMAND_LIMIT.as_secs()))?
         .with_context(|| format!("cannot run {}", program.display()))?;
-    let wall = begun.elapsed();
     ensure!(
         output.status.success(),
         "`{shown}` failed: {}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr).trim_end()
     );
-    Ok(Ran { wall, cpu: cpu_of_ended_commands()?.saturating_sub(before) })
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// The program to measure.

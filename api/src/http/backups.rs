@@ -1,6 +1,6 @@
 //! `/api/backups`, `/api/devices/{deviceId}/backups`: snapshots of devices, on their way in and back.
 //!
-//! No route asks who calls yet, so whoever reaches the server can read backups, as they can read the exports.
+//! No route here asks who calls yet: the devices have no tokens. Whoever reaches the server can read backups.
 
 use actix_web::http::header::{self, Encoding, Header};
 use actix_web::web::{Data, Json, Path, Payload};

@@ -10,6 +10,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, head};
 use domain::PublishedCampaigns;
 use futures_util::TryStreamExt;
+use identity::Principal;
 use projections::export::{
     Delimiter, Export, ExportError, ExportKind, Exported, FileType, Filter, FilterError, Format, FormatError,
 };
@@ -17,6 +18,7 @@ use projections::{DatabaseError, WaitError};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::authorization::{Authorized, TakesLeadsOut};
 use super::problem::Problem;
 use super::{Context, query};
 
@@ -85,6 +87,7 @@ pub(crate) enum CsvDelimiter {
     operation_id = "exportLeads",
     tag = "exports",
     params(("format" = inline(ExportFormat), Path, description = "Kind of file"), ExportQuery),
+    security(("oauth" = ["crm"]), ("oauth" = ["organize"]), ("bearer" = ["crm"]), ("bearer" = ["organize"])),
     responses(
         (status = 200, description = "The rows",
             content(
@@ -97,7 +100,9 @@ pub(crate) enum CsvDelimiter {
                 ("leadlog-parked" = u64, description = "Events up to there that could not be read: what they say is in no row"),
                 ("leadlog-rows" = u64, description = "How many rows matched when the export began; of XLSX, how many it holds"),
             )),
-        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this kind of file", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this kind of file; or the request has not just one token", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or one that does not count", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
         (status = 404, description = "There is no such kind of file", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "More rows than a spreadsheet can hold", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The rows are not there yet: try again", body = Problem, content_type = "application/problem+json"),
@@ -105,11 +110,12 @@ pub(crate) enum CsvDelimiter {
 )]
 #[get("/api/exports/leads.{format}")]
 pub(crate) async fn export_leads(
+    caller: Authorized<TakesLeadsOut>,
     request: HttpRequest,
     format: Path<String>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
-    answer(ExportKind::Leads, &request, &format, &context).await
+    answer(ExportKind::Leads, &caller.principal, &request, &format, &context).await
 }
 
 /// All contacts: one row per person and campaign, with the proof of each consent.
@@ -120,6 +126,7 @@ pub(crate) async fn export_leads(
     operation_id = "exportContacts",
     tag = "exports",
     params(("format" = inline(ExportFormat), Path, description = "Kind of file"), ExportQuery),
+    security(("oauth" = ["crm"]), ("oauth" = ["organize"]), ("bearer" = ["crm"]), ("bearer" = ["organize"])),
     responses(
         (status = 200, description = "The rows",
             content(
@@ -132,7 +139,9 @@ pub(crate) async fn export_leads(
                 ("leadlog-parked" = u64, description = "Events up to there that could not be read: what they say is in no row"),
                 ("leadlog-rows" = u64, description = "How many rows matched when the export began; of XLSX, how many it holds"),
             )),
-        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export; or the request has not just one token", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or one that does not count", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
         (status = 404, description = "There is no such kind of file", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "More rows than a spreadsheet can hold", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The rows are not there yet: try again", body = Problem, content_type = "application/problem+json"),
@@ -140,11 +149,12 @@ pub(crate) async fn export_leads(
 )]
 #[get("/api/exports/contacts.{format}")]
 pub(crate) async fn export_contacts(
+    caller: Authorized<TakesLeadsOut>,
     request: HttpRequest,
     format: Path<String>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
-    answer(ExportKind::Contacts, &request, &format, &context).await
+    answer(ExportKind::Contacts, &caller.principal, &request, &format, &context).await
 }
 
 /// Whether leads can be exported, and how many rows there are: the headers of the export, without its body.
@@ -152,6 +162,7 @@ pub(crate) async fn export_contacts(
     operation_id = "headExportLeads",
     tag = "exports",
     params(("format" = inline(ExportFormat), Path, description = "Kind of file"), ExportQuery),
+    security(("oauth" = ["crm"]), ("oauth" = ["organize"]), ("bearer" = ["crm"]), ("bearer" = ["organize"])),
     responses(
         (status = 200, description = "The export can begin",
             headers(
@@ -159,7 +170,9 @@ pub(crate) async fn export_contacts(
                 ("leadlog-parked" = u64, description = "Events up to there that could not be read: what they say is in no row"),
                 ("leadlog-rows" = u64, description = "How many rows match now"),
             )),
-        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export"),
+        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export; or the request has not just one token"),
+        (status = 401, description = "No token, or one that does not count", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
         (status = 404, description = "There is no such kind of file"),
         (status = 422, description = "More rows than a spreadsheet can hold"),
         (status = 503, description = "The rows are not there yet: try again"),
@@ -167,11 +180,12 @@ pub(crate) async fn export_contacts(
 )]
 #[head("/api/exports/leads.{format}")]
 pub(crate) async fn head_leads(
+    caller: Authorized<TakesLeadsOut>,
     request: HttpRequest,
     format: Path<String>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
-    answer_head(ExportKind::Leads, &request, &format, &context).await
+    answer_head(ExportKind::Leads, &caller.principal, &request, &format, &context).await
 }
 
 /// Whether contacts can be exported, and how many rows there are: the headers of the export, without its body.
@@ -179,6 +193,7 @@ pub(crate) async fn head_leads(
     operation_id = "headExportContacts",
     tag = "exports",
     params(("format" = inline(ExportFormat), Path, description = "Kind of file"), ExportQuery),
+    security(("oauth" = ["crm"]), ("oauth" = ["organize"]), ("bearer" = ["crm"]), ("bearer" = ["organize"])),
     responses(
         (status = 200, description = "The export can begin",
             headers(
@@ -186,7 +201,9 @@ pub(crate) async fn head_leads(
                 ("leadlog-parked" = u64, description = "Events up to there that could not be read: what they say is in no row"),
                 ("leadlog-rows" = u64, description = "How many rows match now"),
             )),
-        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export"),
+        (status = 400, description = "A parameter is unknown or not valid, names what is nowhere here, or is not for this export; or the request has not just one token"),
+        (status = 401, description = "No token, or one that does not count", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
         (status = 404, description = "There is no such kind of file"),
         (status = 422, description = "More rows than a spreadsheet can hold"),
         (status = 503, description = "The rows are not there yet: try again"),
@@ -194,38 +211,49 @@ pub(crate) async fn head_leads(
 )]
 #[head("/api/exports/contacts.{format}")]
 pub(crate) async fn head_contacts(
+    caller: Authorized<TakesLeadsOut>,
     request: HttpRequest,
     format: Path<String>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
-    answer_head(ExportKind::Contacts, &request, &format, &context).await
+    answer_head(ExportKind::Contacts, &caller.principal, &request, &format, &context).await
 }
 
 async fn answer(
     kind: ExportKind,
+    caller: &Principal,
     request: &HttpRequest,
     format: &str,
     context: &Context,
 ) -> Result<HttpResponse, Problem> {
-    let Asked { export, file, format } = Asked::of(kind, request, format)?;
+    let Asked { export, file, format, filters } = Asked::of(kind, request, format)?;
     let ready = caught_up(kind, context).await?;
     let (pool, campaigns) = (context.store.pool().clone(), ready.campaigns.as_ref());
     let exported = projections::export::start(pool, export, format, ready.head, campaigns).await?;
+    note(caller, request, &filters, exported.rows);
     Ok(send(exported, &ready, kind, file))
 }
 
 /// Counts, and makes nothing: a large workbook takes long, and nobody would read it.
 async fn answer_head(
     kind: ExportKind,
+    caller: &Principal,
     request: &HttpRequest,
     format: &str,
     context: &Context,
 ) -> Result<HttpResponse, Problem> {
-    let Asked { export, file, format } = Asked::of(kind, request, format)?;
+    let Asked { export, file, format, filters } = Asked::of(kind, request, format)?;
     let ready = caught_up(kind, context).await?;
     let (pool, campaigns) = (context.store.pool().clone(), ready.campaigns.as_ref());
     let rows = projections::export::count(pool, export, format, ready.head, campaigns).await?;
+    note(caller, request, &filters, rows);
     Ok(headers(kind, file, &ready, rows).body(body::None::new()))
+}
+
+/// Says in the log who took what out. Of filters the names: their values may be somebody's.
+fn note(caller: &Principal, request: &HttpRequest, filters: &str, rows: u64) {
+    let (method, route) = (request.method(), request.path());
+    tracing::info!(caller = %caller.subject, %method, route, filters, rows, "leads are taken out");
 }
 
 /// What a request asks for.
@@ -233,6 +261,8 @@ struct Asked {
     export: Export,
     file: FileType,
     format: Format,
+    /// Names of the filters that it sets.
+    filters: String,
 }
 
 impl Asked {
@@ -242,7 +272,7 @@ impl Asked {
         })?;
         let query: ExportQuery = query::read(request)?;
         let export = Export::new(kind, query.filter()?)?;
-        Ok(Self { export, file, format: query.format(file)? })
+        Ok(Self { export, file, format: query.format(file)?, filters: query.names_of_filters() })
     }
 }
 
@@ -301,6 +331,18 @@ impl ExportQuery {
             to: parsed("to", self.to.as_deref(), MOMENT)?,
             consent: parsed("consent", self.consent.as_deref(), "the id of a consent")?,
         })
+    }
+
+    fn names_of_filters(&self) -> String {
+        let given = [
+            ("campaign", &self.campaign),
+            ("device", &self.device),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("consent", &self.consent),
+        ];
+        let names = given.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name);
+        names.collect::<Vec<_>>().join(",")
     }
 
     fn format(&self, file: FileType) -> Result<Format, Problem> {

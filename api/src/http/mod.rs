@@ -1,6 +1,7 @@
 //! The routes. Each module is one resource: parse, ask, answer.
 
 pub mod app;
+mod authorization;
 pub mod backups;
 mod body;
 pub mod campaigns;
@@ -11,15 +12,22 @@ mod log;
 mod methods;
 pub mod problem;
 mod query;
+mod rate_limit;
 pub mod sync;
+pub mod token;
+
+use std::sync::Arc;
 
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use domain::StoreState;
+use identity::Authority;
 use intake::{Queue, RelayProgress};
 use projections::{Runner, RunnerOptions, Waker};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
+
+use rate_limit::RateLimit;
 
 use crate::backups::erasure;
 use crate::openapi;
@@ -34,6 +42,10 @@ pub struct Context {
     pub queue: Queue,
     /// Tells the projections that the log has grown.
     pub projections: Waker,
+    /// Says who may what.
+    pub authority: Arc<Authority>,
+    /// How often each address has asked for a token.
+    token_attempts: Arc<RateLimit>,
 }
 
 impl Context {
@@ -45,7 +57,10 @@ impl Context {
         let runner = Runner::spawn(store.pool().clone(), RunnerOptions::default());
         let waker = runner.waker();
         let queue = Queue::start(store.log().clone(), store.opened_at(), move || waker.wake());
-        (Self { store, queue, projections: runner.waker() }, runner)
+        let authority = Arc::new(Authority::new(store.log().clone(), store.identity().id));
+        let context =
+            Self { store, queue, projections: runner.waker(), authority, token_attempts: Arc::default() };
+        (context, runner)
     }
 
     /// How far this store's relay is.
@@ -85,7 +100,9 @@ pub fn serve(listener: std::net::TcpListener, context: Context) -> std::io::Resu
         let methods = web::Data::new(methods::Methods::of(&document));
         app.service(web::redirect("/docs", "/docs/"))
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::finish(document)))
-            .service(web::scope("/api").app_data(methods).default_service(web::to(methods::no_route)))
+            .app_data(methods)
+            .service(web::scope("/api").default_service(web::to(methods::no_route)))
+            .service(web::scope("/oauth").default_service(web::to(methods::no_route)))
             .default_service(web::to(app::serve))
     })
     .listen(listener)?
@@ -110,5 +127,6 @@ pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfi
         .service(exports::export_leads)
         .service(exports::head_leads)
         .service(exports::export_contacts)
-        .service(exports::head_contacts);
+        .service(exports::head_contacts)
+        .service(token::issue_token);
 }

@@ -1,10 +1,13 @@
 //! Errors as `application/problem+json` (RFC 9457), with a stable `type`.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
+use domain::Scope;
 use event_store::LogError;
+use identity::RefusedToken;
 use intake::IntakeError;
 use projections::DatabaseError;
 use serde::Serialize;
@@ -31,6 +34,9 @@ pub struct Problem {
     /// The methods that the route has, when the request had another; sent as `Allow`.
     #[serde(skip)]
     allowed: Vec<Method>,
+    /// How to be let in; sent as `WWW-Authenticate`.
+    #[serde(skip)]
+    challenge: Option<String>,
 }
 
 /// Seconds after which a device should try again when the log cannot be written.
@@ -112,6 +118,72 @@ impl Problem {
         Self { retry_after_s: Some(STORE_RETRY_AFTER_S), ..problem }
     }
 
+    /// No token came with the request. `scope` is one that is enough.
+    pub fn no_token(scope: Scope) -> Self {
+        let detail = format!(
+            "This needs an access token with the scope {scope}, as `Authorization: Bearer …`. A client gets one from \
+             /oauth/token, and whoever is at the server from `leadlog tokens issue`. See docs/identity.md."
+        );
+        let problem = Self::new(
+            "urn:leadlog:problem:no-token",
+            "The request has no access token",
+            StatusCode::UNAUTHORIZED,
+            detail,
+        );
+        Self { challenge: Some(format!("Bearer scope=\"{scope}\"")), ..problem }
+    }
+
+    /// What came instead of one token is no form of a request: an empty one, or several (RFC 6750, section 3.1).
+    pub fn unreadable_token(scope: Scope) -> Self {
+        let problem = Self::new(
+            "urn:leadlog:problem:unreadable-token",
+            "The request does not have just one access token",
+            StatusCode::BAD_REQUEST,
+            "Send one header `Authorization: Bearer …` with one access token.",
+        );
+        Self { challenge: Some(format!("Bearer error=\"invalid_request\", scope=\"{scope}\"")), ..problem }
+    }
+
+    /// The token that came does not count.
+    pub fn invalid_token(refused: RefusedToken, scope: Scope) -> Self {
+        let problem = Self::new(
+            "urn:leadlog:problem:invalid-token",
+            "The access token does not count",
+            StatusCode::UNAUTHORIZED,
+            format!("The access token does not count: {refused}. Get another one from /oauth/token."),
+        );
+        Self { challenge: Some(format!("Bearer error=\"invalid_token\", scope=\"{scope}\"")), ..problem }
+    }
+
+    /// The token is good, but not for this. Any of `scopes` would be.
+    pub fn insufficient_scope(scopes: &[Scope]) -> Self {
+        let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+        let detail =
+            format!("The access token is not for this. It would need the scope {}.", names.join(" or "));
+        let problem = Self::new(
+            "urn:leadlog:problem:insufficient-scope",
+            "The access token is not for this",
+            StatusCode::FORBIDDEN,
+            detail,
+        );
+        let told = names.first().copied().unwrap_or_default();
+        Self { challenge: Some(format!("Bearer error=\"insufficient_scope\", scope=\"{told}\"")), ..problem }
+    }
+
+    /// The address asks too often; there is room again after `wait`.
+    pub fn too_many_requests(wait: Duration) -> Self {
+        let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        let problem = Self::new(
+            "urn:leadlog:problem:too-many-requests",
+            "Too many requests",
+            StatusCode::TOO_MANY_REQUESTS,
+            format!(
+                "Too many attempts from this address. Try again in {seconds} s; a token is good for 15 minutes."
+            ),
+        );
+        Self { retry_after_s: Some(seconds), ..problem }
+    }
+
     fn new(kind: &'static str, title: &'static str, status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind,
@@ -120,6 +192,7 @@ impl Problem {
             detail: detail.into(),
             retry_after_s: None,
             allowed: Vec::new(),
+            challenge: None,
         }
     }
 }
@@ -137,11 +210,16 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
+        // What is refused now may be allowed in a moment, and nobody else's cache is to know of it.
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         if !self.allowed.is_empty() {
             response.insert_header(header::Allow(self.allowed.clone()));
+        }
+        if let Some(challenge) = &self.challenge {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
         }
         let body = serde_json::to_string(self).unwrap_or_default();
         response.content_type("application/problem+json").body(body)

@@ -2,7 +2,7 @@
 
 use domain::{SyncResponse, Verdict};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::backups::snapshot;
 use crate::program::{Program, leadlog};
@@ -110,6 +110,27 @@ async fn a_user_that_only_reads_exports_and_looks_and_is_told_why_it_may_not_wri
     let grant = format!("GRANT INSERT, UPDATE, DELETE, TRUNCATE ON device_sequences TO {}", reader.name);
     assert!(error.contains(&grant), "{error}");
 
+    // What signs tokens is not read, though the grants are on all tables; nor behind a table that stands in for the log.
+    let sees = "SELECT count(*) FROM signing_keys";
+    let keys: i64 = sqlx::query_scalar(sees).fetch_one(&server.pool).await.unwrap();
+    assert_eq!(keys, 1, "the store has a key");
+    let mut db = PgConnection::connect(&reader.url).await.unwrap();
+    for trick in ["SELECT 1", "CREATE TEMPORARY TABLE events (a int)"] {
+        sqlx::query(trick).execute(&mut db).await.unwrap();
+        let keys: i64 = sqlx::query_scalar(sees).fetch_one(&mut db).await.unwrap();
+        assert_eq!(keys, 0);
+    }
+    drop(db);
+    for signs in [
+        &["tokens", "issue", "--scope", "crm"][..],
+        &["clients", "add", "crm", "--scope", "crm"],
+        &["keys", "retire"],
+    ] {
+        let error = reader.may_not(signs).await;
+        assert!(error.contains("may read this store and not add to it"), "{error}");
+    }
+    reader.does(&["clients", "list"]).await;
+
     // Rows that nobody brings up to date are not exported as if they were.
     server.stop_projecting().await;
     server.sync(&[lead(3)]).await;
@@ -142,6 +163,14 @@ async fn a_user_that_serves_takes_leads_in_and_looks_after_everything_but_the_sc
     let exported = user.does(&["export", "leads"]).await;
     assert!(exported.contains("anna3@example.com"), "{exported}");
     user.does(&["quarantine", "dismiss", &digest]).await;
+    let token = user.does(&["tokens", "issue", "--scope", "crm"]).await;
+    let export = awc::Client::default().get(format!("{}/api/exports/leads.csv", program.address));
+    assert_eq!(export.bearer_auth(token.trim_end()).send().await.unwrap().status().as_u16(), 200);
+    user.does(&["clients", "add", "crm", "--scope", "crm"]).await;
+    user.does(&["keys", "retire"]).await;
+    let right = "SELECT has_table_privilege($1, 'signing_keys', 'DELETE, TRUNCATE')";
+    let may_delete: bool = sqlx::query_scalar(right).bind(&user.name).fetch_one(&server.pool).await.unwrap();
+    assert!(!may_delete, "keys are retired, and not taken away");
     user.does(&["projections", "replay", "--from", "1"]).await;
     assert!(user.does(&["projections", "verify"]).await.contains("every row is what the log gives"));
     let error = user.may_not(&["projections", "rebuild", "leads"]).await;

@@ -73,7 +73,7 @@ async fn every_format_comes_with_its_type_its_head_and_its_number_of_rows() {
         ] {
             // As a browser asks; a workbook keeps its length, by which a cut one is noticed.
             let url = format!("{}/api/exports/{kind}.{ending}", server.address());
-            let client = awc::Client::builder().disable_redirects().finish();
+            let client = server.client();
             let mut answer = client.get(url).insert_header(("accept-encoding", "gzip")).send().await.unwrap();
             let header =
                 |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
@@ -102,14 +102,14 @@ async fn a_head_has_the_status_and_the_headers_of_the_export_and_no_body() {
             let [get, head] = server.headers(&path, name).await;
             assert_eq!(get, head, "{name} of {file}");
         }
-        let head = awc::Client::default().head(format!("{}{path}", server.address()));
+        let head = server.client().head(format!("{}{path}", server.address()));
         let mut answer = head.send().await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.body().await.unwrap().len()), (200, 0));
     }
     for (path, status) in
         [("leads.csv?campain=a", 400), ("contacts.csv?campaign=nowhere", 400), ("leads.pdf", 404)]
     {
-        let head = awc::Client::default().head(format!("{}/api/exports/{path}", server.address()));
+        let head = server.client().head(format!("{}/api/exports/{path}", server.address()));
         assert_eq!(head.send().await.unwrap().status().as_u16(), status, "{path}");
     }
 }
@@ -185,8 +185,10 @@ async fn a_database_that_goes_away_in_the_middle_cuts_the_body() {
         // More than sockets hold.
         many_leads(&server, 40_000).await;
         let address = server.address();
-        let request =
-            format!("GET /api/exports/leads.{ending} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let authorization = format!("authorization: Bearer {}", server.token);
+        let request = format!(
+            "GET /api/exports/leads.{ending} HTTP/1.1\r\nhost: a\r\n{authorization}\r\nconnection: close\r\n\r\n"
+        );
         // Bytes as they come: what ends too early looks like an end to many a client.
         let (socket, begun) = actix_web::web::block(move || {
             let mut socket = TcpStream::connect(address.trim_start_matches("http://")).unwrap();

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod app;
+mod authorization;
 mod backups;
 mod bad_input;
 mod campaigns;
 mod check_email;
+mod clients;
 mod crashes;
 mod database_users;
 mod devices;
@@ -21,4 +23,5 @@ mod recovery;
 mod server;
 mod spreadsheets;
 mod sync;
+mod tokens;
 mod versions;

@@ -1,7 +1,12 @@
 //! Invariant 12, on the real program: whatever it is told to log, it logs no personal data.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use identity::SECRET_PREFIX;
 use serde_json::json;
 
 use crate::backups::snapshot;
@@ -11,6 +16,41 @@ use crate::server::{lead, lead_with};
 
 /// Words that stand in what is sent, and must stand nowhere in the log.
 const PERSONAL: [&str; 4] = ["secretina", "anna1@", "anna1%40", "+48501502503"];
+
+/// Gets a token for a secret in every way, uses it, and answers what of all that nobody may read.
+async fn use_secrets(client: &awc::Client, address: &str, data: &Path) -> Vec<String> {
+    let run = async |args: &'static [&'static str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+        command.args(args).arg("--data-dir").arg(data).env_remove("DATABASE_URL");
+        let output = actix_web::web::block(move || command.output().unwrap()).await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = run(&["clients", "add", "crm-import", "--scope", "crm"]).await;
+    let secret = shown.split_whitespace().find(|word| word.starts_with(SECRET_PREFIX)).unwrap().to_owned();
+    let url = format!("{address}/oauth/token");
+    let grant = ("grant_type", "client_credentials");
+    let in_body = [grant, ("client_id", "crm-import"), ("client_secret", &secret)];
+    let mut answer = client.post(&url).send_form(&in_body).await.unwrap();
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    let mut tokens = vec![answer["access_token"].as_str().unwrap().to_owned()];
+    tokens.push(run(&["tokens", "issue", "--scope", "crm"]).await.trim_end().to_owned());
+    for (name, shown) in [("crm-import", secret.as_str()), ("crm-import", &secret[1..]), (&secret, "x")] {
+        client.post(&url).basic_auth(name, shown).send_form(&[grant]).await.unwrap();
+    }
+    for token in &tokens {
+        for shown in [token.as_str(), &token[1..]] {
+            let export = client.get(format!("{address}/api/exports/leads.csv?from=2026-01-01T00:00:00Z"));
+            export.bearer_auth(shown).send().await.unwrap();
+        }
+    }
+    let basic = STANDARD.encode(format!("crm-import:{secret}"));
+    let signatures = tokens.iter().map(|token| token.rsplit('.').next().unwrap().to_owned());
+    [secret[SECRET_PREFIX.len() + 9..].to_owned(), basic[20..].to_owned()]
+        .into_iter()
+        .chain(signatures)
+        .collect()
+}
 
 #[actix_web::test]
 async fn nothing_that_was_sent_stands_in_the_log() {
@@ -48,12 +88,23 @@ async fn nothing_that_was_sent_stands_in_the_log() {
         client.get(format!("{url}{path}")).send().await.unwrap();
     }
     client.get(format!("{address}/api/nothing?email=anna1@example.com")).send().await.unwrap();
+    let secrets = use_secrets(&client, &address, &data.path()).await;
     assert!(program.interrupt());
 
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.contains("/api/leads/check-email"), "the log is that of these requests: {log}");
     assert!(!log.contains('\u{1b}'), "a file is not coloured");
+    // Who took leads out, and how: of filters the names alone.
+    let taken = log.lines().filter(|line| line.contains("leads are taken out")).collect::<Vec<_>>();
+    for caller in ["client:crm-import", "admin:admin"] {
+        let line =
+            taken.iter().find(|line| line.contains(caller)).unwrap_or_else(|| panic!("{caller}: {log}"));
+        assert!(line.contains("/api/exports/leads.csv") && line.contains("filters=\"from\""), "{line}");
+        assert!(line.contains("rows=") && !line.contains("2026-01-01T"), "{line}");
+    }
+    assert!(log.contains("an API client was refused: its secret is not known") && log.contains("crm-import"));
     for line in log.lines() {
+        assert!(secrets.iter().all(|secret| !line.contains(secret)), "{line}");
         let line = line.to_lowercase();
         assert!(PERSONAL.iter().all(|word| !line.contains(word)), "{line}");
     }

@@ -1,11 +1,13 @@
 //! A server on a free port, with a store of its own, and what tests send to it.
 
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use actix_web::web::Bytes;
-use domain::{EntryResult, SyncResponse, Verdict};
+use domain::{EntryResult, Scope, Scopes, SyncResponse, Verdict};
 use event_store::testing::fresh_store;
 use futures_util::Stream;
+use identity::Authority;
 use leadlog::http::{self, Context};
 use leadlog::store::Store;
 use projections::Runner;
@@ -21,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) pool: PgPool,
     /// Where its database is, for programs beside it.
     pub(crate) database_url: String,
+    /// Takes leads out, and is sent with every `GET` and `HEAD` of this type.
+    pub(crate) token: String,
     projections: Option<Runner>,
 }
 
@@ -42,8 +46,9 @@ impl Server {
         let (context, projections) = Context::start(store.clone());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let token = token(&context.authority, Scope::Crm).await;
         actix_web::rt::spawn(http::serve(listener, context).unwrap());
-        Self { address, store, pool, database_url: url, projections: Some(projections) }
+        Self { address, store, pool, database_url: url, token, projections: Some(projections) }
     }
 
     /// From here on nobody folds what it takes in.
@@ -81,15 +86,20 @@ impl Server {
         Answer::read(request.send_body(body.into()).await.unwrap()).await
     }
 
+    /// A client that has a token.
+    pub(crate) fn client(&self) -> awc::Client {
+        awc::Client::builder().bearer_auth(&self.token).finish()
+    }
+
     /// Gets a path as gzip.
     pub(crate) async fn get_packed(&self, path: &str) -> Answer {
-        let request = awc::Client::default().get(self.url(path)).insert_header(("accept-encoding", "gzip"));
+        let request = self.client().get(self.url(path)).insert_header(("accept-encoding", "gzip"));
         Answer::read(request.send().await.unwrap()).await
     }
 
     /// Gets a path.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::read(awc::Client::default().get(self.url(path)).send().await.unwrap()).await
+        Answer::read(self.client().get(self.url(path)).send().await.unwrap()).await
     }
 
     /// What a request with this method and no body gets.
@@ -100,7 +110,7 @@ impl Server {
     ) -> awc::ClientResponse<impl Stream<Item = Result<Bytes, awc::error::PayloadError>> + Unpin + use<>>
     {
         let method = method.parse().unwrap();
-        awc::Client::default().request(method, self.url(path)).send().await.unwrap()
+        self.client().request(method, self.url(path)).send().await.unwrap()
     }
 
     /// Posts a request to the sync route and reads the answer.
@@ -117,7 +127,7 @@ impl Server {
 
     /// The value of a header in the answer to `GET` and to `HEAD`.
     pub(crate) async fn headers(&self, path: &str, name: &str) -> [String; 2] {
-        let client = awc::Client::default();
+        let client = self.client();
         let (get, head) = (client.get(self.url(path)), client.head(self.url(path)));
         let answers = [get.send().await.unwrap(), head.send().await.unwrap()];
         answers.map(|answer| answer.headers().get(name).unwrap().to_str().unwrap().to_owned())
@@ -149,8 +159,14 @@ impl Server {
     }
 }
 
+/// A token with this scope, as whoever is at the server gets it.
+async fn token(authority: &Authority, scope: Scope) -> String {
+    let (name, scopes) = ("tests".parse().unwrap(), Scopes::new([scope]).unwrap());
+    authority.issue_to_admin(name, scopes, Duration::from_secs(3600)).await.unwrap().text
+}
+
 impl Answer {
-    async fn read<S>(mut response: awc::ClientResponse<S>) -> Self
+    pub(crate) async fn read<S>(mut response: awc::ClientResponse<S>) -> Self
     where
         S: Stream<Item = Result<Bytes, awc::error::PayloadError>> + Unpin,
     {

@@ -7,7 +7,7 @@ use super::figures::{Figures, Measured, OfServer, Round};
 use crate::database::Database;
 use crate::download::download;
 use crate::fill::Filled;
-use crate::program::Server;
+use crate::program::{Server, export_token};
 use crate::usage::{Memory, cpu_of, cpu_of_postgres};
 
 /// What stands in an answer beside its rows.
@@ -48,12 +48,13 @@ async fn file(database: &mut Database, name: &str, lines: Lines, expected: u64) 
     eprintln!("  {name}");
     let server = Server::start(&database.url(), &database.folder().join("server.log"))?;
     database.projections_caught_up().await?;
+    let token = export_token(&database.url()).await?;
     database.checkpoint().await?;
     Memory::forget_peak(server.pid())?;
     let resident_before = Memory::of(server.pid())?.resident;
     let cpu_before = cpu_of(server.pid())?;
     let postgres_before = cpu_of_postgres(database.postmaster_pid())?;
-    let downloaded = download(server.address(), &format!("/api/exports/{name}")).await?;
+    let downloaded = download(server.address(), &format!("/api/exports/{name}"), &token).await?;
     let postgres = cpu_of_postgres(database.postmaster_pid())?.saturating_sub(postgres_before);
     let cpu = cpu_of(server.pid())?.saturating_sub(cpu_before);
     let peak = Memory::of(server.pid())?.peak;

@@ -14,6 +14,7 @@ use crate::download::download;
 use crate::fill::{Filler, MAILBOX};
 use crate::leads::{CAMPAIGN, LeadMaker, email_of};
 use crate::load::{Expect, Load};
+use crate::program::export_token;
 use crate::statistics::{median, percentile_ms};
 use crate::store::Store;
 
@@ -98,7 +99,8 @@ async fn at_size(
     let unknown = check_emails(server, false, || email_of("nobody", number_with_email())).await?;
 
     eprintln!("  {events} events: leads.csv");
-    let downloaded = download(server, "/api/exports/leads.csv").await?;
+    let token = export_token(&store.database.url()).await?;
+    let downloaded = download(server, "/api/exports/leads.csv", &token).await?;
     let rows = downloaded.lines.saturating_sub(1);
     ensure!(rows >= size, "leads.csv has {rows} rows, of {size} leads and more");
 

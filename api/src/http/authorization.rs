@@ -1,0 +1,102 @@
+//! Who may call a route: the bearer of a token with one of the scopes that stand in the handler's type (RFC 6750).
+//!
+//! The other parameters of such a handler must be ones that cannot fail (`HttpRequest`, `Path<String>`, `Data`): what
+//! fails while this asks the store would be answered instead, and tell a stranger something. A query or a body is read
+//! by the handler itself. The test that walks all routes (`tests/api/authorization.rs`) sends each of them a bad query
+//! without a token and wants 401.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use domain::{Scope, Timestamp};
+use identity::{AuthorityError, Principal};
+use time::OffsetDateTime;
+
+use super::Context;
+use super::problem::Problem;
+
+/// What a route asks of its caller.
+pub(crate) trait Requirement: 'static {
+    /// The scopes of which one is enough; the first is the one that callers are told.
+    const ANY_OF: &'static [Scope];
+}
+
+/// Leads and contacts in bulk.
+pub(crate) struct TakesLeadsOut;
+
+impl Requirement for TakesLeadsOut {
+    const ANY_OF: &'static [Scope] = &[Scope::Crm, Scope::Organize];
+}
+
+/// The caller of this request may do what `R` says. A handler that has it among its parameters is not called otherwise.
+pub(crate) struct Authorized<R> {
+    /// Who calls.
+    pub(crate) principal: Principal,
+    requirement: PhantomData<R>,
+}
+
+impl<R: Requirement> FromRequest for Authorized<R> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let context = request.app_data::<Data<Context>>().cloned();
+        let token = token_of(request);
+        Box::pin(async move {
+            let context = context.ok_or_else(|| Problem::unavailable("The server is not set up yet."))?;
+            let told = R::ANY_OF[0];
+            let token = match token {
+                Token::None => return Err(Problem::no_token(told)),
+                Token::Unreadable => return Err(Problem::unreadable_token(told)),
+                Token::Bearer(token) => token,
+            };
+            let now = Timestamp::new(OffsetDateTime::now_utc());
+            let principal = context.authority.authorize(&token, now).await.map_err(|error| match error {
+                AuthorityError::Refused(refused) => Problem::invalid_token(refused, told),
+                other => unavailable(&other),
+            })?;
+            if R::ANY_OF.iter().any(|scope| principal.scopes.contains(*scope)) {
+                Ok(Self { principal, requirement: PhantomData })
+            } else {
+                Err(Problem::insufficient_scope(R::ANY_OF))
+            }
+        })
+    }
+}
+
+/// Nobody is let in while it cannot be said who may what.
+pub(super) fn unavailable(error: &AuthorityError) -> Problem {
+    tracing::error!(error = error as &dyn std::error::Error, "it cannot be said who may what");
+    Problem::unavailable("The store cannot say now who may what. Try again.")
+}
+
+enum Token {
+    None,
+    Unreadable,
+    Bearer(String),
+}
+
+/// The token in the header. One in the query would stand in logs and histories, and is not taken.
+fn token_of(request: &HttpRequest) -> Token {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    let (Some(value), None) = (headers.next(), headers.next()) else {
+        return if request.headers().contains_key(header::AUTHORIZATION) {
+            Token::Unreadable
+        } else {
+            Token::None
+        };
+    };
+    let Ok(value) = value.to_str() else { return Token::Unreadable };
+    let (scheme, token) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    match (scheme.eq_ignore_ascii_case("bearer"), token.trim()) {
+        // Of another scheme: as good as none.
+        (false, _) => Token::None,
+        (true, "") => Token::Unreadable,
+        (true, token) => Token::Bearer(token.to_owned()),
+    }
+}
