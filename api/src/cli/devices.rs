@@ -45,13 +45,16 @@ pub(super) struct Devices {
 
 impl Devices {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (devices, mut shared, waiting) = self
+        let (devices, mut shared, waiting, parked) = self
             .database
             .with_store(async |store| {
                 projections::catch_up_only(store.pool(), &[&DEVICES, &QUARANTINE]).await?;
                 let devices = projections::devices::list(store.pool()).await?;
                 let shared = projections::devices::shared_numbers(store.pool()).await?;
-                Ok((devices, shared, projections::quarantine::count(store.pool()).await?))
+                let waiting = projections::quarantine::count(store.pool()).await?;
+                let head = event_store::head(store.pool()).await?.position;
+                let parked = projections::parked_count(store.pool(), DEVICES.name, head).await?;
+                Ok((devices, shared, waiting, parked))
             })
             .await?;
         let silent_before = OffsetDateTime::now_utc() - Duration::minutes(self.silent_after.into());
@@ -60,6 +63,12 @@ impl Devices {
             Row::of(id, &known, shared, silent_before)
         };
         let rows: Vec<Row> = devices.into_iter().map(row).collect();
+        if parked > 0 {
+            eprintln!(
+                "{parked} event(s) of the log could not be read, so that a number may count as missing: see `leadlog \
+                 projections parked`"
+            );
+        }
         let mut out = std::io::stdout().lock();
         if self.json {
             serde_json::to_writer(&mut out, &rows)?;

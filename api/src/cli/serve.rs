@@ -58,7 +58,7 @@ async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow
     let address = listener.local_addr()?;
     let store = Store::open_to_append(url).await?;
     let pool = store.pool().clone();
-    if let Err(error) = warn_of_missing_grants(&pool).await {
+    if let Err(error) = warn_of_limits(&pool).await {
         tracing::warn!(%error, "what the database user may do cannot be read");
     }
     let (context, projections) = Context::start(store);
@@ -75,8 +75,11 @@ async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow
     Ok(())
 }
 
-/// Says what the database's user may not do beside taking leads in. That comes first, so it serves all the same.
-async fn warn_of_missing_grants(pool: &PgPool) -> Result<(), sqlx::Error> {
+/// Says what cannot be done with this database, or by its user, beside taking leads in. That comes first, so it serves all the same.
+async fn warn_of_limits(pool: &PgPool) -> Result<(), sqlx::Error> {
+    if event_store::head_to_append(pool).await?.is_none() {
+        tracing::warn!("the database is read-only: no lead can be taken in until that ends");
+    }
     if let Some(grants) = projections::missing_write_grants(pool).await? {
         tracing::warn!(
             "the database user may not keep every projection up, so exports and reports will be out of date unless another \

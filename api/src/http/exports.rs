@@ -399,7 +399,15 @@ impl From<ExportError> for Problem {
             return Self::bad_parameter(sentence(&error));
         }
         tracing::error!(error = &error as &dyn std::error::Error, "an export could not begin");
-        Self::unavailable("The export could not begin. Try again.")
+        Self::unavailable(match error {
+            ExportError::Workbook { .. } => {
+                "The server cannot make the spreadsheet: its log says why, perhaps there is no room. Take csv or ndjson."
+            }
+            ExportError::Database(DatabaseError::Refused(_)) => {
+                "The database refuses what this export needs. The server's log says why."
+            }
+            _ => "The export could not begin. Try again.",
+        })
     }
 }
 

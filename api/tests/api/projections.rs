@@ -145,6 +145,8 @@ async fn who_exports_verifies_or_replays_is_told_of_events_that_cannot_be_read()
         "{}",
         replayed.error
     );
+    let devices = leadlog(&server.database_url, &["devices"]).await;
+    assert!(devices.error.contains("1 event(s) of the log could not be read"), "{}", devices.error);
     // As if the program had been updated.
     let known = "UPDATE events SET event_version = '1' WHERE position = 2";
     sqlx::query(known).execute(&server.pool).await.unwrap();

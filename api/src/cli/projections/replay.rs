@@ -55,10 +55,19 @@ impl Replay {
         }
         let still_parked = database
             .with_store(async |store| {
-                let mut still_parked = Vec::new();
+                let (mut still_parked, mut refused) = (Vec::new(), None);
                 for projection in chosen(name) {
+                    // One that must be replayed to the end does not keep the others from it.
                     let Replayed { from, to, parked } =
-                        projections::replay(store.pool(), projection, from, to).await?;
+                        match projections::replay(store.pool(), projection, from, to).await {
+                            Ok(replayed) => replayed,
+                            Err(error) => {
+                                if let Some(before) = refused.replace(error) {
+                                    eprintln!("leadlog: {before}");
+                                }
+                                continue;
+                            }
+                        };
                     let projection = projection.name;
                     if parked > 0 {
                         still_parked.push(projection);
@@ -73,7 +82,7 @@ impl Replay {
                     };
                     writeln!(std::io::stdout().lock(), "{projection}: replayed {from} to {to}{parked}")?;
                 }
-                Ok(still_parked)
+                refused.map_or(Ok(still_parked), |error| Err(error.into()))
             })
             .await?;
         if !still_parked.is_empty() {
