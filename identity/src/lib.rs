@@ -44,5 +44,5 @@ pub use registration::{
     RegistrationError, database_now, register, revoke, revoke_secret, rotate, set_scopes,
 };
 pub use secret::{NewSecret, SECRET_PREFIX, SecretError};
-pub use signing_key::{KeyError, retire_keys, rotate_key};
+pub use signing_key::{KeyError, missing_grants, retire_keys, rotate_key};
 pub use token::{AccessToken, Principal, RefusedToken, SigningError, Subject};

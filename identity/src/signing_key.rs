@@ -173,6 +173,15 @@ pub async fn retire_keys(pool: &PgPool) -> Result<String, KeyError> {
     replace(pool, "UPDATE signing_keys SET retired_at = clock_timestamp() WHERE retired_at IS NULL").await
 }
 
+/// The SQL that lets the database's user sign tokens and change keys; `None` when it may.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn missing_grants(pool: &PgPool) -> Result<Option<String>, sqlx::Error> {
+    let rights = ["SELECT", "INSERT", "UPDATE"];
+    event_store::missing_grants(pool, &rights.map(|right| ("signing_keys", right))).await
+}
+
 /// A process that makes the first key at the same moment waits for the commit, or this one for it.
 async fn replace(pool: &PgPool, ending: &'static str) -> Result<String, KeyError> {
     let mut transaction = pool.begin().await?;

@@ -120,13 +120,12 @@ async fn with_missing_right(error: anyhow::Error, store: &Store) -> anyhow::Erro
     if !error.chain().any(is_forbidden) {
         return error;
     }
-    match event_store::missing_read_grants(store.pool()).await {
-        Ok(Some(grants)) => {
-            anyhow!(
-                "{}; the database user may not read all of the store, let it: {grants}",
-                failure::told(&error)
-            )
-        }
-        Ok(None) | Err(_) => error,
+    let told = failure::told(&error);
+    if let Ok(Some(grants)) = event_store::missing_read_grants(store.pool()).await {
+        return anyhow!("{told}; the database user may not read all of the store, let it: {grants}");
     }
+    if let Ok(Some(grants)) = identity::missing_grants(store.pool()).await {
+        return anyhow!("{told}; the database user may not sign access tokens, let it: {grants}");
+    }
+    error
 }

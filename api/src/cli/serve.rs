@@ -86,6 +86,12 @@ async fn warn_of_limits(pool: &PgPool) -> Result<(), sqlx::Error> {
              server does; let it: {grants}"
         );
     }
+    if let Some(grants) = identity::missing_grants(pool).await? {
+        tracing::warn!(
+            "the database user may not see the keys that sign access tokens, so no program can take leads out over HTTP; let \
+             it: {grants}"
+        );
+    }
     if let Some(grants) = backups::missing_grants(pool).await? {
         tracing::warn!("the database user may not keep the backups of the iPads; let it: {grants}");
     }

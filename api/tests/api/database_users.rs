@@ -230,7 +230,7 @@ async fn a_server_that_may_take_leads_in_serves_and_says_what_else_it_may_not() 
     let (server, _) = server_with_a_refusal().await;
     let user = User::documented(&server, "leadlog_server").await;
     user.run(&format!(
-        "REVOKE TRUNCATE ON leads FROM {0}; REVOKE INSERT ON device_backups FROM {0}",
+        "REVOKE TRUNCATE ON leads FROM {0}; REVOKE INSERT ON device_backups FROM {0}; REVOKE UPDATE ON signing_keys FROM {0}",
         user.name
     ))
     .await;
@@ -244,11 +244,13 @@ async fn a_server_that_may_take_leads_in_serves_and_says_what_else_it_may_not() 
     let answer = String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap();
     assert!(program.interrupt());
     let log = std::fs::read_to_string(log.path()).unwrap();
-    for (table, right) in [("leads", "TRUNCATE"), ("device_backups", "INSERT")] {
+    for (table, right) in [("leads", "TRUNCATE"), ("device_backups", "INSERT"), ("signing_keys", "UPDATE")] {
         let grant = format!("let it: GRANT {right} ON {table} TO {}", user.name);
         assert!(log.contains(&grant), "{log}");
     }
     assert!(answer.contains("The database refuses what this needs"), "{answer}");
+    let error = user.may_not(&["keys", "retire"]).await;
+    assert!(error.contains(&format!("let it: GRANT UPDATE ON signing_keys TO {}", user.name)), "{error}");
     user.drop().await;
 }
 
