@@ -7,10 +7,12 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::{Campaign, CampaignError, CampaignId, CampaignMistake, MAX_CAMPAIGN_BYTES, PublishedVersion};
 use domain::{Campaigns as _, Timestamp};
+use projections::LEADS;
+use projections::statistics::{self, CampaignStatistics};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{DatabaseArgs, output};
+use super::{DatabaseArgs, export, output};
 use crate::campaigns::{self, PublishError};
 
 /// Says what the form asks for: fields, consents and their words, languages, time zone.
@@ -39,6 +41,7 @@ enum Command {
     Publish(Publish),
     List(List),
     Show(Show),
+    Statistics(Statistics),
     Check(Check),
 }
 
@@ -89,6 +92,25 @@ struct Show {
     database: DatabaseArgs,
 }
 
+/// Says how a campaign goes: leads by hour, device, person who held the iPad, and consent, complete up to this moment.
+///
+/// Leads count in their newest version; those that were taken back do not. `people` are contacts, one per e-mail address.
+/// Hours are those of the capture, by the iPads' clocks, in the campaign's time zone. A consent counts where it was given
+/// and not withdrawn since, once for each lead: for people, export contacts.
+#[derive(Args)]
+struct Statistics {
+    /// The campaign, for example shootout-2026.
+    #[arg(value_name = "ID")]
+    id: CampaignId,
+
+    /// Print one JSON object instead, for programs.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
 /// Says what is wrong with a campaign document, without a database and without publishing anything.
 ///
 /// Every mistake is named with its place, for example `consents[1].text.en`. Whether the version and the text versions
@@ -106,6 +128,7 @@ impl Campaigns {
             Command::Publish(publish) => publish.run().await,
             Command::List(list) => list.run().await,
             Command::Show(show) => show.run().await,
+            Command::Statistics(statistics) => statistics.run().await,
             Command::Check(check) => check.run(),
         }
     }
@@ -166,6 +189,98 @@ impl Show {
         let mut out = std::io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, &published.campaign)?;
         Ok(writeln!(out)?)
+    }
+}
+
+impl Statistics {
+    async fn run(self) -> anyhow::Result<()> {
+        let Self { id, json, database } = self;
+        let counted = database
+            .with_store(async |store| {
+                projections::catch_up_only(store.pool(), &[&LEADS]).await?;
+                let campaigns = store.campaigns();
+                let counted = statistics::of_campaign(store.pool(), &id, campaigns.as_ref()).await?;
+                if counted == CampaignStatistics::default() && campaigns.newest(&id).is_none() {
+                    bail!("nobody has heard of the campaign {id}; `leadlog campaigns list` names those that are known");
+                }
+                let head = event_store::head(store.pool()).await?.position;
+                let parked = projections::parked_count(store.pool(), LEADS.name, head).await?;
+                if parked > 0 {
+                    eprintln!("{}", export::missing(parked));
+                }
+                Ok(Counted::of(&id, counted))
+            })
+            .await?;
+        let mut out = std::io::stdout().lock();
+        if json {
+            serde_json::to_writer(&mut out, &counted)?;
+            return Ok(writeln!(out)?);
+        }
+        counted.write(&mut out)
+    }
+}
+
+/// What is counted, for people and for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Counted {
+    campaign: CampaignId,
+    leads: u64,
+    people: u64,
+    taken_back: u64,
+    by_hour: Vec<Count>,
+    by_device: Vec<Count>,
+    by_operator: Vec<Count>,
+    by_consent: Vec<Count>,
+}
+
+/// How many leads there are of one kind.
+#[derive(Serialize)]
+struct Count {
+    /// An hour, a device, a person, a consent; null where nobody gave a name.
+    of: Option<String>,
+    leads: u64,
+}
+
+impl Counted {
+    fn of(campaign: &CampaignId, counted: CampaignStatistics) -> Self {
+        fn counts<N>(
+            counts: impl IntoIterator<Item = (N, u64)>,
+            name: impl Fn(N) -> Option<String>,
+        ) -> Vec<Count> {
+            counts.into_iter().map(|(of, leads)| Count { of: name(of), leads }).collect()
+        }
+        Self {
+            campaign: campaign.clone(),
+            leads: counted.leads,
+            people: counted.contacts,
+            taken_back: counted.taken_back,
+            by_hour: counts(counted.by_hour, |hour| Some(Timestamp::new(hour).to_string())),
+            by_device: counts(counted.by_device, Some),
+            by_operator: counts(counted.by_operator, |operator| operator),
+            by_consent: counts(counted.by_consent, Some),
+        }
+    }
+
+    fn write(&self, mut out: impl Write) -> anyhow::Result<()> {
+        let Self { campaign, leads, people, taken_back, by_hour, by_device, by_operator, by_consent } = self;
+        writeln!(out, "{campaign}: {leads} leads of {people} people; {taken_back} more were taken back")?;
+        for (heading, counts) in
+            [("hour", by_hour), ("device", by_device), ("held by", by_operator), ("consent", by_consent)]
+        {
+            if counts.is_empty() {
+                continue;
+            }
+            let mut rows = vec![[heading.to_owned(), "leads".to_owned()]];
+            rows.extend(
+                counts.iter().map(|count| {
+                    [count.of.clone().unwrap_or_else(|| "-".to_owned()), count.leads.to_string()]
+                }),
+            );
+            writeln!(out)?;
+            output::write_table(&rows, &mut out)?;
+        }
+        Ok(())
     }
 }
 

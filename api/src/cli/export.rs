@@ -178,7 +178,7 @@ impl From<Delimiter> for export::Delimiter {
 }
 
 /// What is said of an export in which something is missing.
-fn missing(parked: u64) -> String {
+pub(super) fn missing(parked: u64) -> String {
     format!(
         "{parked} event(s) of the log could not be read, so that a lead may be missing or out of date: see `leadlog \
          projections parked`"

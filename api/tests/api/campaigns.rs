@@ -224,3 +224,43 @@ async fn exports_follow_the_published_document() {
     let again = export().await;
     assert_eq!((again.get("consent_newsletter"), &again["phone"]), (Some(&String::new()), &row["phone"]));
 }
+
+/// CRM-4: what the office asks during the day, counted from what stands.
+#[actix_web::test]
+async fn statistics_count_leads_by_hour_device_person_and_consent() {
+    let server = Server::start().await;
+    let consent = |id: &str| json!({ "id": id, "textVersion": 1, "language": "pl", "grantedAt": "2026-05-23T14:59:00+02:00" });
+    let other = lead_with(2, |lead| {
+        lead["deviceId"] = "ipad-8".into();
+        lead["operator"] = "Magda".into();
+        lead["capturedAt"] = "2026-05-23T15:00:00+02:00".into();
+        lead["consents"] = json!([consent("terms"), consent("marketing-email")]);
+    });
+    // The same person again, and one that was taken back.
+    let again = lead_with(3, |lead| lead["contact"]["email"] = "ANNA1@example.com".into());
+    let taken_back = lead_with(4, |lead| {
+        lead["kind"] = "voided".into();
+        lead["version"] = 2.into();
+        lead["deviceSeq"] = 5.into();
+    });
+    server.sync(&[lead(1), other, again, lead(4), taken_back]).await;
+    let ask = ["campaigns", "statistics", "shootout-2026"];
+    let said = leadlog(&server.database_url, &[&ask[..], &["--json"]].concat()).await;
+    assert!(said.is_success, "{}", said.error);
+    assert_eq!(
+        serde_json::from_str::<Value>(&said.out).unwrap(),
+        json!({
+            "campaign": "shootout-2026", "leads": 3, "people": 2, "takenBack": 1,
+            "byHour": [
+                { "of": "2026-05-23T14:00:00+02:00", "leads": 2 }, { "of": "2026-05-23T15:00:00+02:00", "leads": 1 },
+            ],
+            "byDevice": [{ "of": "ipad-7", "leads": 2 }, { "of": "ipad-8", "leads": 1 }],
+            "byOperator": [{ "of": null, "leads": 2 }, { "of": "Magda", "leads": 1 }],
+            "byConsent": [{ "of": "marketing-email", "leads": 1 }, { "of": "terms", "leads": 3 }],
+        })
+    );
+    let table = leadlog(&server.database_url, &ask).await.out;
+    assert!(table.contains("shootout-2026: 3 leads of 2 people; 1 more were taken back"), "{table}");
+    let unknown = leadlog(&server.database_url, &["campaigns", "statistics", "shootout-2025"]).await;
+    assert!(unknown.error.contains("nobody has heard of the campaign shootout-2025"), "{}", unknown.error);
+}

@@ -3,8 +3,8 @@
 use domain::{CampaignId, Campaigns, ConsentGrant};
 
 use super::column::Column;
-use super::local_time::CampaignZone;
 use super::value::Value;
+use crate::local_time::CampaignZone;
 
 /// The consents that have a column, in the order of the campaigns' forms. A consent that no document names is only in
 /// the column `consents`, which holds the whole proof.

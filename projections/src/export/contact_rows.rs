@@ -5,13 +5,14 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
+use super::ExportError;
 use super::column::{self, Column, Fixed};
 use super::consent_columns::ConsentColumns;
 use super::filter::Arguments;
 use super::rows::{PAGE_ROWS, Page, Place};
 use super::value::{Row, Value};
-use super::{ExportError, local_time::CampaignZone};
 use crate::fold::{ContactConsent, Naming};
+use crate::local_time::CampaignZone;
 
 const BEFORE_CONSENTS: [Fixed; 5] = [
     column::text("campaign", "campaign", 16),

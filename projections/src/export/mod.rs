@@ -30,7 +30,6 @@ pub(crate) mod csv;
 mod filter;
 mod format;
 mod lead_rows;
-mod local_time;
 mod ndjson;
 mod rows;
 mod sheet;

@@ -7,9 +7,9 @@ use sqlx::PgPool;
 
 use super::column::Column;
 use super::consent_columns::ConsentColumns;
-use super::local_time::CampaignZone;
 use super::value::Row;
 use super::{Export, ExportError, ExportKind, Filter, contact_rows, lead_rows};
+use crate::local_time::CampaignZone;
 use crate::{DEVICES, cursor, wait_for};
 
 /// Rows that one statement looks at, and so the most that it can find. It bounds how long a statement takes, whatever

@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use super::{cell, local_time};
+use super::cell;
+use crate::local_time;
 
 /// One value. Holds personal data, so it has no `Debug`.
 pub(super) enum Value {

@@ -9,12 +9,12 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 /// The zone in which times of one campaign are written.
-pub(super) struct CampaignZone(TimeZone);
+pub(crate) struct CampaignZone(TimeZone);
 
 impl CampaignZone {
     /// The zone of the newest version of the campaign. UTC when the store does not know the campaign, or its document
     /// names a zone that does not exist: with the offset beside it, the time is still exact.
-    pub(super) fn of(campaign: &str, known: &dyn Campaigns) -> Self {
+    pub(crate) fn of(campaign: &str, known: &dyn Campaigns) -> Self {
         let name = campaign
             .parse::<CampaignId>()
             .ok()
@@ -27,7 +27,7 @@ impl CampaignZone {
     }
 
     /// The same moment with the offset that the zone has then.
-    pub(super) fn local(&self, moment: OffsetDateTime) -> OffsetDateTime {
+    pub(crate) fn local(&self, moment: OffsetDateTime) -> OffsetDateTime {
         moment.checked_to_offset(self.offset_at(moment)).unwrap_or(moment)
     }
 
@@ -43,12 +43,12 @@ impl CampaignZone {
 }
 
 /// `2026-05-23T14:03:11+02:00`: ISO 8601, whole seconds, rounded down.
-pub(super) fn to_the_second(local: OffsetDateTime) -> String {
+pub(crate) fn to_the_second(local: OffsetDateTime) -> String {
     exact(local.replace_nanosecond(0).unwrap_or(local))
 }
 
 /// `2026-05-23T14:03:11.12+02:00`: RFC 3339, with all the digits that there are.
-pub(super) fn exact(local: OffsetDateTime) -> String {
+pub(crate) fn exact(local: OffsetDateTime) -> String {
     // Only years that RFC 3339 cannot write fail, and the domain refuses those.
     local.format(&Rfc3339).unwrap_or_default()
 }
