@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 /// Every event that a store writes, with the version of its form today.
-pub const EVENT_FORMS: [(&str, &str); 17] = [
+pub const EVENT_FORMS: [(&str, &str); 20] = [
     ("ApiClientRegistered", "1"),
     ("ApiClientRevoked", "1"),
     ("ApiClientScopesSet", "1"),
@@ -24,7 +24,10 @@ pub const EVENT_FORMS: [(&str, &str); 17] = [
     ("CloudVerdictGiven", "1"),
     ("ConsentWithdrawn", "1"),
     ("ContactCorrected", "1"),
+    ("DeviceEnrolled", "1"),
     ("DeviceReported", "1"),
+    ("EnrolmentOffered", "1"),
+    ("EnrolmentRevoked", "1"),
     ("LeadCaptured", "1"),
     ("LeadCorrected", "1"),
     ("LeadErased", "1"),
@@ -90,7 +93,8 @@ fn bring_up<'p>(
 mod tests {
     use super::*;
     use crate::{
-        ApiClientEvent, CloudVerdictEvent, DeviceReportEvent, FollowUpEvent, LeadEvent, SubmissionEvent,
+        ApiClientEvent, CloudVerdictEvent, DeviceReportEvent, EnrolmentEvent, FollowUpEvent, LeadEvent,
+        SubmissionEvent,
     };
 
     fn renamed(mut value: Value, from: &str, to: &str) -> Value {
@@ -121,6 +125,7 @@ mod tests {
     fn writers_and_readers_agree_on_the_form_of_today() {
         let written = [
             (ApiClientEvent::NAMES.as_slice(), ApiClientEvent::FORM_VERSION),
+            (EnrolmentEvent::NAMES.as_slice(), EnrolmentEvent::FORM_VERSION),
             (&["LeadCaptured", "LeadCorrected", "LeadVoided"], LeadEvent::FORM_VERSION),
             (&["ContactCorrected", "ConsentWithdrawn", "LeadErased"], FollowUpEvent::FORM_VERSION),
             (&["SubmissionRefused", "SubmissionReleased"], SubmissionEvent::FORM_VERSION),

@@ -26,6 +26,7 @@ mod consent;
 mod contact;
 mod device_report;
 mod email;
+mod enrolment;
 mod entry;
 mod event_form;
 mod field_error;
@@ -66,6 +67,10 @@ pub use consent::ConsentGrant;
 pub use contact::{Contact, ContactFields, LeadForm};
 pub use device_report::{DEVICE_REPORT_STREAM, DeviceReport, DeviceReportEvent};
 pub use email::{Email, EmailKey};
+pub use enrolment::{
+    CodeDigest, DeviceKey, DeviceName, ENROLMENT_STREAM, EnrolledDevice, Enrolment, EnrolmentCommand,
+    EnrolmentError, EnrolmentEvent, EnrolmentId, EnrolmentOffer, EnrolmentTextError,
+};
 pub use entry::Entry;
 pub use event_form::{EVENT_FORMS, UnknownForm, current_form};
 pub use field_error::{ErrorCode, FieldError};

@@ -9,8 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// One thing that a bearer may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// Give leads to the store: devices and hubs.
+    /// Give leads to the store: devices, and programs that take sign-ups elsewhere.
     Capture,
+    /// Hand in what a device that was shut out still holds, for somebody to look at. Such devices get it by themselves.
+    Quarantine,
     /// Look after an event: exports, backups, devices.
     Organize,
     /// Take leads and contacts out.
@@ -21,21 +23,22 @@ pub enum Scope {
 
 /// A text that names no scope. It is not repeated: it may be what somebody typed into the wrong field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be out of capture, organize, crm and operate")]
+#[error("must be out of capture, quarantine, organize, crm and operate")]
 pub struct ScopeError;
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 4] = [Self::Capture, Self::Organize, Self::Crm, Self::Operate];
+    pub const ALL: [Self; 5] = [Self::Capture, Self::Quarantine, Self::Organize, Self::Crm, Self::Operate];
 
-    /// Those that some route asks for. The others mean nothing yet, and are given to nobody: what they will mean one day
-    /// is not decided by who got them before.
-    pub const GRANTABLE: [Self; 2] = [Self::Organize, Self::Crm];
+    /// Those that are given to people and programs. `operate` means nothing yet, and is given to nobody: what it will mean
+    /// one day is not decided by who got it before.
+    pub const GRANTABLE: [Self; 3] = [Self::Capture, Self::Organize, Self::Crm];
 
     /// The scope as OAuth writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Capture => "capture",
+            Self::Quarantine => "quarantine",
             Self::Organize => "organize",
             Self::Crm => "crm",
             Self::Operate => "operate",
@@ -61,11 +64,11 @@ impl FromStr for Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// There is no such scope.
-    #[error("must be out of organize and crm")]
+    #[error("must be out of capture, organize and crm")]
     Unknown,
-    /// It is for later.
-    #[error("{0} means nothing yet, so nobody is given it; must be out of organize and crm")]
-    NotYet(Scope),
+    /// It is for later, or for devices alone.
+    #[error("{0} is not given to anybody like this; must be out of capture, organize and crm")]
+    NotGiven(Scope),
 }
 
 impl Scope {
@@ -75,7 +78,7 @@ impl Scope {
     /// [`GrantError`] when it cannot.
     pub fn grantable(text: &str) -> Result<Self, GrantError> {
         let scope: Self = text.parse().map_err(|ScopeError| GrantError::Unknown)?;
-        if Self::GRANTABLE.contains(&scope) { Ok(scope) } else { Err(GrantError::NotYet(scope)) }
+        if Self::GRANTABLE.contains(&scope) { Ok(scope) } else { Err(GrantError::NotGiven(scope)) }
     }
 }
 
@@ -148,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_no_route_asks_for_is_given_to_nobody() {
+    fn a_scope_that_is_for_later_or_for_devices_is_given_to_nobody() {
         assert_eq!(Scope::grantable("crm"), Ok(Scope::Crm));
-        assert_eq!(Scope::grantable("operate"), Err(GrantError::NotYet(Scope::Operate)));
+        assert_eq!(Scope::grantable("operate"), Err(GrantError::NotGiven(Scope::Operate)));
         assert_eq!(Scope::grantable("admin"), Err(GrantError::Unknown));
         for scope in Scope::ALL {
-            let told = GrantError::NotYet(scope).to_string();
+            let told = GrantError::NotGiven(scope).to_string();
             assert!(Scope::GRANTABLE.iter().all(|scope| told.contains(scope.as_str())), "{told}");
         }
     }

@@ -81,6 +81,8 @@ pub enum RefusalReason {
     Conflict,
     /// This program is too old to understand it.
     Unsupported,
+    /// The device that handed it in was shut out; it was not judged.
+    DeviceRevoked,
 }
 
 impl RefusalReason {
@@ -90,6 +92,7 @@ impl RefusalReason {
             Self::Invalid => Verdict::Invalid,
             Self::Conflict => Verdict::Conflict,
             Self::Unsupported => Verdict::Unsupported,
+            Self::DeviceRevoked => Verdict::Quarantined,
         }
     }
 }

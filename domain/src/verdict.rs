@@ -25,6 +25,8 @@ pub enum Verdict {
     Unsupported,
     /// The person was erased. The device: deletes the personal data.
     Erased,
+    /// Handed in by a device that was shut out; recorded raw, for somebody to look at. The device: stays pending.
+    Quarantined,
 }
 
 impl Verdict {
@@ -39,6 +41,7 @@ impl Verdict {
             Self::Conflict => "conflict",
             Self::Unsupported => "unsupported",
             Self::Erased => "erased",
+            Self::Quarantined => "quarantined",
         }
     }
 
@@ -92,8 +95,11 @@ mod tests {
 
     #[test]
     fn the_word_of_a_verdict_is_that_of_the_wire() {
-        use Verdict::{Conflict, Created, Duplicate, DuplicateEmail, Erased, Invalid, Unsupported, Waiting};
-        for it in [Created, Duplicate, DuplicateEmail, Waiting, Invalid, Conflict, Unsupported, Erased] {
+        use Verdict::{
+            Conflict, Created, Duplicate, DuplicateEmail, Erased, Invalid, Quarantined, Unsupported, Waiting,
+        };
+        let refusals = [Waiting, Invalid, Conflict, Unsupported, Erased, Quarantined];
+        for it in [Created, Duplicate, DuplicateEmail].into_iter().chain(refusals) {
             assert_eq!(serde_json::to_value(it).unwrap(), it.as_str());
         }
     }

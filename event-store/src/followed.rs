@@ -1,7 +1,8 @@
 //! One kind of stream, followed: what its events amount to, kept in memory and brought up to date by looking.
 //!
 //! Whoever needs to be sure looks first ([`FollowedStream::refresh`]) and uses what that answers; whoever can do with
-//! what was known a moment ago takes a pointer ([`FollowedStream::current`]) and waits for nobody.
+//! what was known a moment ago says how long ago that may be ([`FollowedStream::known_within`]), or takes a pointer
+//! ([`FollowedStream::current`]) and waits for nobody.
 //!
 //! - One look is made for all who wait: whoever asked before it began shares its result.
 //! - A look has an end. A database that hangs answers nobody, and lets nobody queue up behind it.
@@ -10,11 +11,10 @@
 //!   read anew.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use domain::{AppendId, Receipt, StoreId};
-use tokio::sync::Mutex;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -35,8 +35,10 @@ pub struct FollowedStream<L, T> {
     fold: fn(&mut T, &RecordedEvent),
     /// Locked for the length of a pointer's copy.
     current: RwLock<Arc<T>>,
+    /// When the last look began that came to its end.
+    known_since: Mutex<Option<Instant>>,
     /// Held while reading.
-    reading: Mutex<Reading<T>>,
+    reading: tokio::sync::Mutex<Reading<T>>,
     /// Looks that have begun.
     begun: AtomicU64,
 }
@@ -60,9 +62,10 @@ impl<L: EventLog, T: Clone> FollowedStream<L, T> {
             log,
             aggregate_type,
             current: RwLock::new(Arc::new(nothing.clone())),
+            known_since: Mutex::new(None),
             nothing,
             fold,
-            reading: Mutex::new(reading),
+            reading: tokio::sync::Mutex::new(reading),
             begun: AtomicU64::new(0),
         }
     }
@@ -75,6 +78,18 @@ impl<L: EventLog, T: Clone> FollowedStream<L, T> {
     /// What was known at the end of the last look.
     pub fn current(&self) -> Arc<T> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was recorded up to `max_age` ago, and perhaps more. Looks when the last look is longer ago.
+    ///
+    /// # Errors
+    /// As [`FollowedStream::refresh`].
+    pub async fn known_within(&self, max_age: Duration) -> Result<Arc<T>, LogError> {
+        let known_since = *self.known_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if known_since.is_some_and(|at| at.elapsed() < max_age) {
+            return Ok(self.current());
+        }
+        self.refresh().await
     }
 
     /// Reads what was recorded since the last look, and answers what is known now. It ends within two seconds.
@@ -103,6 +118,7 @@ impl<L: EventLog, T: Clone> FollowedStream<L, T> {
             return Ok(self.current());
         }
         let look = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let looked_at = Instant::now();
         self.read_anew_if_lost(&mut reading).await?;
         loop {
             let cursor = reading.last.map_or(0, |(position, _)| position);
@@ -118,6 +134,7 @@ impl<L: EventLog, T: Clone> FollowedStream<L, T> {
             reading.is_ahead = false;
         }
         reading.done = look;
+        *self.known_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(looked_at);
         Ok(self.current())
     }
 
@@ -176,6 +193,16 @@ mod tests {
         assert_eq!(*names.refresh().await.unwrap(), ["a", "d", "e"]);
         log.truncate(0);
         assert!(names.refresh().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_young_enough_is_not_looked_at_again() {
+        let log = MemoryLog::new(StoreId::new(Uuid::nil()), 1);
+        let count = FollowedStream::new(log.clone(), "name", 0, |count: &mut u32, _| *count += 1);
+        assert_eq!(*count.known_within(Duration::MAX).await.unwrap(), 0);
+        record(&log, "name", "a").await;
+        assert_eq!(*count.known_within(Duration::MAX).await.unwrap(), 0);
+        assert_eq!(*count.known_within(Duration::ZERO).await.unwrap(), 1);
     }
 
     #[tokio::test]

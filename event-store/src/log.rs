@@ -43,7 +43,7 @@ pub trait EventLog: Send + Sync {
     ) -> impl Future<Output = Result<Vec<RecordedEvent>, LogError>> + Send;
 
     /// The events of one kind of stream after `cursor`, oldest first, at most `limit`. Quick for the kinds
-    /// that are read again and again: `follow_up`, `cloud_verdict`, `campaign` and `api_client`.
+    /// that are read again and again: `follow_up`, `cloud_verdict`, `campaign`, `api_client` and `enrolment`.
     fn read_kind_after(
         &self,
         aggregate_type: &str,

@@ -3,19 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{AdminName, ApiClient, ApiClientId, Scopes, SecretHash, StoreId, Timestamp};
+use domain::{
+    AdminName, ApiClient, ApiClientId, DeviceId, EnrolledDevice, EnrolmentError, EnrolmentId, EnrolmentOffer,
+    Scope, Scopes, SecretHash, StoreId, Timestamp,
+};
 use event_store::{LogError, PostgresLog};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
+use crate::assertion::{self, Assertion, RefusedAssertion};
 use crate::clients::{Clients, KnownClients};
-use crate::secret;
+use crate::enrolling::{self, EnrollingError};
+use crate::enrolments::{Enrolments, KnownEnrolments};
 use crate::signing_key::{KeyError, KnownKeys};
 use crate::token::{self, AccessToken, Principal, RefusedToken, SigningError, Subject, Verified};
 use crate::token_cache::TokenCache;
+use crate::{code, secret};
 
 /// How long a token of an API client lives. It gets the next one by its secret.
 pub const CLIENT_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// How long a token of a device lives. It gets the next one by its key.
+pub const DEVICE_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// How old what is known may be where a bearer only adds.
+const LATELY: Duration = Duration::from_secs(1);
 
 /// How long any token may live, and one from the command line does when that is asked for. Such a one cannot be taken
 /// back, so whoever checks a token refuses one that would live longer.
@@ -35,6 +47,7 @@ pub struct Authority {
     pool: PgPool,
     store: StoreId,
     clients: KnownClients,
+    enrolments: KnownEnrolments,
     keys: KnownKeys,
     verified: TokenCache,
     hashing: Arc<Semaphore>,
@@ -47,6 +60,21 @@ pub struct AuthenticatedClient {
     secret_id: String,
     scopes: Scopes,
     secret_expires_at: Option<Timestamp>,
+}
+
+/// A device that has shown that it has its key.
+pub struct AuthenticatedDevice {
+    /// The enrolment by which it came in.
+    pub id: EnrolmentId,
+    assertion: Assertion,
+    scopes: Scopes,
+}
+
+impl AuthenticatedDevice {
+    /// What it may do.
+    pub const fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
 }
 
 /// Why nobody was let in, or no token was issued.
@@ -64,11 +92,28 @@ pub enum AuthorityError {
     /// The token does not count.
     #[error("the token does not count: {0}")]
     Refused(#[from] RefusedToken),
+    /// The assertion of a device does not count.
+    #[error("the assertion does not count: {0}")]
+    RefusedAssertion(#[from] RefusedAssertion),
     /// Too many attempts at once.
     #[error("too many secrets are checked at this moment")]
     Busy,
     /// The log or the key cannot be read, or nothing can be signed.
     #[error("the store cannot say who may what")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why no device was let in.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The code is not one that this store has given out, or is mistyped.
+    #[error("there is no such code")]
+    UnknownCode,
+    /// The code is one, and does not let this device in.
+    #[error(transparent)]
+    Refused(#[from] EnrolmentError),
+    /// The log cannot be used now.
+    #[error("the store cannot let anybody in now")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -78,7 +123,8 @@ impl Authority {
         let pool = log.pool().clone();
         Self {
             store,
-            clients: KnownClients::new(log),
+            clients: KnownClients::new(log.clone()),
+            enrolments: KnownEnrolments::new(log),
             keys: KnownKeys::new(pool.clone()),
             pool,
             verified: TokenCache::default(),
@@ -161,22 +207,121 @@ impl Authority {
         self.sign(Principal { subject: Subject::Admin(name), scopes, expires_at }, now).await
     }
 
+    /// Lets a device in that shows a code. The same device may show it again: an answer may have been lost.
+    ///
+    /// # Errors
+    /// See [`EnrolError`].
+    pub async fn enrol(
+        &self,
+        code: &str,
+        device: EnrolledDevice,
+    ) -> Result<(EnrolmentId, EnrolmentOffer), EnrolError> {
+        let digest = code::digest_of(code).ok_or(EnrolError::UnknownCode)?;
+        let enrolments = self.enrolments.refresh().await?;
+        let (id, enrolment) = enrolments.of_code(&digest).ok_or(EnrolError::UnknownCode)?;
+        let offer = enrolment.offer().ok_or(EnrolError::UnknownCode)?;
+        match enrolling::enrol(&self.pool, id, device).await {
+            Ok(()) => Ok((id.clone(), offer.clone())),
+            Err(EnrollingError::Refused(refused)) => Err(refused.into()),
+            Err(error) => Err(EnrolError::Unavailable(Box::new(error))),
+        }
+    }
+
+    /// Checks the assertion by which a device shows that it has its key.
+    ///
+    /// # Errors
+    /// [`AuthorityError::RefusedAssertion`], or that it cannot be said now.
+    pub async fn authenticate_device(
+        &self,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<AuthenticatedDevice, AuthorityError> {
+        let id = assertion::enrolment_of(text)?;
+        let enrolments = self.enrolments.refresh().await?;
+        let (_, device) = enrolments.device(&id).ok_or(RefusedAssertion::UnknownDevice)?;
+        let assertion = assertion::check(text, &id, &device.key, self.store, now)?;
+        let scopes = scopes_of(&enrolments, &id).ok_or(RefusedAssertion::UnknownDevice)?;
+        Ok(AuthenticatedDevice { id, assertion, scopes })
+    }
+
+    /// Gives a device a token: to capture, or when it was shut out, to hand in what it holds. Its assertion is used up.
+    ///
+    /// # Errors
+    /// [`AuthorityError::RefusedAssertion`] when it was used up already, or that nothing can be signed now.
+    pub async fn issue_to_device(
+        &self,
+        device: AuthenticatedDevice,
+        now: Timestamp,
+    ) -> Result<AccessToken, AuthorityError> {
+        let AuthenticatedDevice { id, assertion, scopes } = device;
+        assertion::use_up(&self.pool, &id, &assertion, now).await.map_err(unavailable)??;
+        let expires_at = now_and(DEVICE_TOKEN_LIFETIME, now);
+        self.sign(Principal { subject: Subject::Device(id), scopes, expires_at }, now).await
+    }
+
     /// Says what the bearer of a token may do at this moment. What was taken back anywhere counts already.
     ///
     /// # Errors
     /// [`AuthorityError::Refused`], or that it cannot be said now.
     pub async fn authorize(&self, token: &str, now: Timestamp) -> Result<Principal, AuthorityError> {
-        let Verified { kid, principal } = self.verify(token).await?;
+        self.authorize_within(Duration::ZERO, token, now).await
+    }
+
+    /// The same, by what was known a second ago: for the way that all leads take, where a look for each would cost more
+    /// than all else.
+    ///
+    /// # Errors
+    /// As [`Authority::authorize`].
+    pub async fn authorize_lately(&self, token: &str, now: Timestamp) -> Result<Principal, AuthorityError> {
+        self.authorize_within(LATELY, token, now).await
+    }
+
+    async fn authorize_within(
+        &self,
+        max_age: Duration,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Principal, AuthorityError> {
+        let Verified { kid, mut principal } = self.verify(token).await?;
         check_time(&principal, now)?;
-        let clients = async { Ok(self.clients.refresh().await?) };
-        let keys = async { Ok::<_, AuthorityError>(self.keys.refresh().await?) };
-        let (clients, keys) = tokio::try_join!(clients, keys)?;
         // The key may have been retired since the signature was checked.
-        keys.get(&kid).ok_or(RefusedToken::UnknownKey)?;
-        if let Subject::Client { id, secret_id } = &principal.subject {
-            check_client(&clients, id, secret_id, &principal.scopes, now)?;
+        let keys = async { Ok::<_, AuthorityError>(self.keys.known_within(max_age).await?) };
+        match &principal.subject {
+            Subject::Admin(_) => {
+                keys.await?.get(&kid).ok_or(RefusedToken::UnknownKey)?;
+            }
+            Subject::Client { id, secret_id } => {
+                let clients = async { Ok(self.clients.known_within(max_age).await?) };
+                let (clients, keys) = tokio::try_join!(clients, keys)?;
+                keys.get(&kid).ok_or(RefusedToken::UnknownKey)?;
+                check_client(&clients, id, secret_id, &principal.scopes, now)?;
+            }
+            Subject::Device(id) => {
+                let enrolments = async { Ok(self.enrolments.known_within(max_age).await?) };
+                let (enrolments, keys) = tokio::try_join!(enrolments, keys)?;
+                keys.get(&kid).ok_or(RefusedToken::UnknownKey)?;
+                // It may have been shut out since.
+                principal.scopes = scopes_of(&enrolments, id).ok_or(RefusedToken::UnknownDevice)?;
+            }
         }
         Ok(principal)
+    }
+
+    /// The installation that came in by this enrolment, as of a second ago.
+    ///
+    /// # Errors
+    /// When that cannot be said.
+    pub async fn installation(&self, id: &EnrolmentId) -> Result<Option<DeviceId>, AuthorityError> {
+        let enrolments = self.enrolments.known_within(LATELY).await?;
+        Ok(enrolments.device(id).map(|(_, device)| device.device_id.clone()))
+    }
+
+    /// The enrolments as of this moment.
+    ///
+    /// # Errors
+    /// When that cannot be said.
+    pub async fn enrolments(&self) -> Result<Arc<Enrolments>, AuthorityError> {
+        Ok(self.enrolments.refresh().await?)
     }
 
     /// What a token of this store says, whatever became of it since.
@@ -213,6 +358,13 @@ fn shown(
         secret_expires_at: active.expires_at,
     };
     Some((authenticated, active.given.hash.clone()))
+}
+
+/// What a device may do that came in by this enrolment; `None` when none did.
+fn scopes_of(enrolments: &Enrolments, id: &EnrolmentId) -> Option<Scopes> {
+    enrolments.device(id)?;
+    let is_revoked = enrolments.get(id)?.revoked_at().is_some();
+    Scopes::new([if is_revoked { Scope::Quarantine } else { Scope::Capture }])
 }
 
 fn check_time(principal: &Principal, now: Timestamp) -> Result<(), RefusedToken> {
@@ -255,6 +407,12 @@ fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> Authori
 impl From<LogError> for AuthorityError {
     fn from(error: LogError) -> Self {
         unavailable(error)
+    }
+}
+
+impl From<LogError> for EnrolError {
+    fn from(error: LogError) -> Self {
+        Self::Unavailable(Box::new(error))
     }
 }
 

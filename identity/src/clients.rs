@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{API_CLIENT_STREAM, ApiClient, ApiClientEvent, ApiClientId};
 use event_store::{FollowedStream, LogError, PostgresLog, RecordedEvent};
@@ -28,6 +29,14 @@ impl KnownClients {
     /// When the log does not answer.
     pub async fn refresh(&self) -> Result<Arc<Clients>, LogError> {
         self.0.refresh().await
+    }
+
+    /// What was recorded up to `max_age` ago, and perhaps more.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn known_within(&self, max_age: Duration) -> Result<Arc<Clients>, LogError> {
+        self.0.known_within(max_age).await
     }
 }
 

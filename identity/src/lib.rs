@@ -1,12 +1,17 @@
 //! Who may ask a store for what.
 //!
-//! A store is its own authority: it registers API clients, gives them access tokens for a secret, signs the tokens with a
-//! key of its own, and checks them. Nobody else is asked, so it works wherever the store does.
+//! A store is its own authority: it registers API clients, which get access tokens for a secret; it lets devices in by
+//! one-time codes, which get access tokens for a key of their own; it signs the tokens with its own key, and checks them.
+//! Nobody else is asked, so it works wherever the store does.
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | `authority` | [`Authority`]: authenticates clients, issues tokens, and says what a bearer may do |
-//! | `clients` | the API clients as every process keeps them in memory |
+//! | `assertion` | how a device shows that it has its key |
+//! | `authority` | [`Authority`]: authenticates clients and devices, issues tokens, and says what a bearer may do |
+//! | `clients`, `enrolments` | the API clients and the enrolments as every process keeps them in memory |
+//! | `code` | the text of a one-time code, and its digest |
+//! | `command` | commands to aggregates, by cqrs-es |
+//! | `enrolling` | letting devices in by codes, shutting them out |
 //! | `registration` | letting clients in, giving them secrets, taking both back |
 //! | `secret` | the text of a secret, and its hash |
 //! | `signing_key` | the keys that sign, in the table `signing_keys` |
@@ -20,14 +25,22 @@
 //! - What was taken back (a secret, a scope, a client, a key) counts at once and in every process: whoever authorizes
 //!   looks first. When the database does not answer within two seconds, nobody is let in
 //!   ([`AuthorityError::Unavailable`]).
-//! - A client that this program cannot read, because a newer one wrote about it, is refused.
+//!   Devices are believed for a second on what was known before, where they only add ([`Authority::authorize_lately`]).
+//! - A client or an enrolment that this program cannot read, because a newer one wrote about it, is refused.
+//! - A code lets one device in, once, in its time. A device that was shut out gets tokens to hand in what it holds, and
+//!   for nothing else.
 //! - At most two secrets are checked at once, away from the threads that answer requests, also when whoever asked has
 //!   gone.
 //! - What happened when is said by the database's clock, and that something was taken back depends on no clock.
 //! - Secrets, tokens and keys print redacted. The log of the store holds hashes; the keys are beside it.
 
+mod assertion;
 mod authority;
 mod clients;
+mod code;
+mod command;
+mod enrolling;
+mod enrolments;
 mod registration;
 mod secret;
 mod signing_key;
@@ -36,13 +49,17 @@ pub mod testing;
 mod token;
 mod token_cache;
 
+pub use assertion::{RefusedAssertion, missing_device_grants};
 pub use authority::{
-    AuthenticatedClient, Authority, AuthorityError, CLIENT_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME,
+    AuthenticatedClient, AuthenticatedDevice, Authority, AuthorityError, CLIENT_TOKEN_LIFETIME,
+    DEVICE_TOKEN_LIFETIME, EnrolError, MAX_TOKEN_LIFETIME,
 };
 pub use clients::{Clients, KnownClients};
-pub use registration::{
-    RegistrationError, database_now, register, revoke, revoke_secret, rotate, set_scopes,
-};
+pub use code::NewCode;
+pub use command::database_now;
+pub use enrolling::{CODE_LIFETIME, EnrollingError, MAX_CODE_LIFETIME, Offered, offer, revoke_enrolment};
+pub use enrolments::{Enrolments, KnownEnrolments};
+pub use registration::{RegistrationError, register, revoke, revoke_secret, rotate, set_scopes};
 pub use secret::{NewSecret, SECRET_PREFIX, SecretError};
 pub use signing_key::{KeyError, missing_grants, retire_keys, rotate_key};
 pub use token::{AccessToken, Principal, RefusedToken, SigningError, Subject};

@@ -1,22 +1,15 @@
 //! Letting API clients in, giving them secrets, and taking both back.
 //!
-//! Each is a command to the aggregate [`ApiClient`], through cqrs-es over postgres-es, on the table that intake appends to.
-//! Of two that cross, the second is decided again on top of the first. When it happened is said by the database's clock:
-//! that of the machine where a command runs may be wrong.
+//! Each is a command to the aggregate [`ApiClient`]. When it happened is said by the database's clock: that of the machine
+//! where a command runs may be wrong.
 
 use std::time::Duration;
 
-use cqrs_es::persist::PersistedEventStore;
-use cqrs_es::{AggregateError, CqrsFramework};
 use domain::{ApiClient, ApiClientCommand, ApiClientError, ApiClientId, ApiClientSecret, Scopes, Timestamp};
-use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
-use time::OffsetDateTime;
 
+use crate::command::{self, CommandError, database_now};
 use crate::secret::{NewSecret, SecretError};
-
-/// How often a command is tried again when another one came first.
-const MAX_TRIES: u32 = 5;
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -36,15 +29,6 @@ pub enum RegistrationError {
     /// The log is away or in trouble; whether it was recorded is not known.
     #[error("the log cannot be used now: {0}; look at `leadlog clients list` before you try again")]
     Unavailable(String),
-}
-
-/// The moment by the database's clock.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn database_now(pool: &PgPool) -> Result<Timestamp, sqlx::Error> {
-    let now: OffsetDateTime = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool).await?;
-    Ok(Timestamp::new(now))
 }
 
 /// Registers a client, and answers its first secret.
@@ -127,18 +111,9 @@ async fn execute(
     command: ApiClientCommand,
     at: Timestamp,
 ) -> Result<(), RegistrationError> {
-    // The plain event store: cqrs-es' snapshots and aggregate stores apply events twice.
-    let events = PersistedEventStore::<PostgresEventRepository, ApiClient>::new_event_store(
-        PostgresEventRepository::new(pool.clone()),
-    );
-    let clients = CqrsFramework::new(events, Vec::new(), ());
-    for _ in 0..MAX_TRIES {
-        match clients.execute(name.as_str(), (command.clone(), at)).await {
-            Ok(()) => return Ok(()),
-            Err(AggregateError::UserError(refused)) => return Err(refused.into()),
-            Err(AggregateError::AggregateConflict) => {}
-            Err(error) => return Err(RegistrationError::Unavailable(error.to_string())),
-        }
-    }
-    Err(RegistrationError::Crossed)
+    command::execute::<ApiClient>(pool, name.as_str(), (command, at)).await.map_err(|error| match error {
+        CommandError::Refused(refused) => refused.into(),
+        CommandError::Crossed => RegistrationError::Crossed,
+        CommandError::Unavailable(reason) => RegistrationError::Unavailable(reason),
+    })
 }

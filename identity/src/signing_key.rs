@@ -55,6 +55,8 @@ pub(crate) struct KnownKeys {
     current: RwLock<Arc<Keys>>,
     /// When an unknown key was last looked for.
     unknown_looked_for: Mutex<Option<Instant>>,
+    /// When the last look began that came to its end.
+    known_since: std::sync::Mutex<Option<Instant>>,
 }
 
 /// Why there is no key to sign with.
@@ -90,7 +92,12 @@ impl Keys {
 impl KnownKeys {
     /// None yet.
     pub(crate) fn new(pool: PgPool) -> Self {
-        Self { pool, current: RwLock::default(), unknown_looked_for: Mutex::default() }
+        Self {
+            pool,
+            current: RwLock::default(),
+            unknown_looked_for: Mutex::default(),
+            known_since: std::sync::Mutex::default(),
+        }
     }
 
     /// The keys as of the last look.
@@ -100,10 +107,21 @@ impl KnownKeys {
 
     /// Looks which keys count now.
     pub(crate) async fn refresh(&self) -> Result<Arc<Keys>, KeyError> {
+        let looked_at = Instant::now();
         let rows = timeout(LOOK_TIMEOUT, read(&self.pool)).await.map_err(|_| KeyError::TooSlow)??;
         let keys = Arc::new(Keys::of(rows, &self.current())?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
+        *self.known_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(looked_at);
         Ok(keys)
+    }
+
+    /// The keys that counted up to `max_age` ago.
+    pub(crate) async fn known_within(&self, max_age: Duration) -> Result<Arc<Keys>, KeyError> {
+        let known_since = *self.known_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if known_since.is_some_and(|at| at.elapsed() < max_age) {
+            return Ok(self.current());
+        }
+        self.refresh().await
     }
 
     /// The keys, looked at again when this one is not among them: another process may have made it.

@@ -1,15 +1,16 @@
-//! For tests: tokens that somebody has tampered with, each with why it must not count.
+//! For tests: devices that have a key, and tokens and assertions that somebody has tampered with, each with why it must
+//! not count.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{Scope, StoreId, Timestamp};
+use domain::{DeviceKey, EnrolledDevice, EnrolmentId, Scope, StoreId, Timestamp};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::RefusedToken;
+use crate::{RefusedAssertion, RefusedToken};
 
 /// Has a store's own key, as nobody should, and signs whatever it likes.
 pub struct Forger {
@@ -143,10 +144,131 @@ impl Forger {
     }
 
     fn signed(&self, header: &Value, claims: &Value) -> String {
-        let message = message(header, claims);
-        let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes()).expect("it signs");
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+        signed(&self.pair, header, claims)
     }
+}
+
+/// A device with a key of its own, as a browser makes one.
+pub struct KeyedDevice {
+    pair: EcdsaKeyPair,
+    device_id: String,
+}
+
+/// An assertion that must not count.
+pub struct ForgedAssertion {
+    /// What is wrong with it.
+    pub name: &'static str,
+    /// The assertion.
+    pub text: String,
+    /// Why it must be refused.
+    pub refusal: RefusedAssertion,
+}
+
+impl KeyedDevice {
+    /// An installation of this id.
+    ///
+    /// # Panics
+    /// When the machine makes no keys.
+    pub fn new(device_id: &str) -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key is made");
+        Self { pair, device_id: device_id.to_owned() }
+    }
+
+    /// What a store knows of it.
+    ///
+    /// # Panics
+    /// When the id is none.
+    pub fn enrolled(&self) -> EnrolledDevice {
+        EnrolledDevice { device_id: self.device_id.parse().expect("it is an id"), key: self.key() }
+    }
+
+    /// The body by which it asks to be let in.
+    pub fn request(&self, code: &str) -> Value {
+        json!({ "code": code, "deviceId": self.device_id, "publicKey": self.key() })
+    }
+
+    fn key(&self) -> DeviceKey {
+        // A point that is not compressed: 0x04, x, y.
+        let point = self.pair.public_key().as_ref();
+        let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
+        let key = json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y });
+        serde_json::from_value(key).expect("it is a key")
+    }
+
+    /// An assertion that nothing is wrong with.
+    pub fn assertion(&self, enrolment: &EnrolmentId, store: StoreId, now: Timestamp) -> String {
+        signed(&self.pair, &assertion_header(), &assertion_claims(enrolment, store, now))
+    }
+
+    /// An assertion for each way in which one can be wrong.
+    pub fn forgeries(&self, enrolment: &EnrolmentId, store: StoreId, now: Timestamp) -> Vec<ForgedAssertion> {
+        let claims = || assertion_claims(enrolment, store, now);
+        let with = |name: &str, value: Value| {
+            let mut claims = claims();
+            claims[name] = value;
+            signed(&self.pair, &assertion_header(), &claims)
+        };
+        let without = |name: &str| {
+            let mut claims = claims();
+            claims.as_object_mut().map(|claims| claims.remove(name));
+            signed(&self.pair, &assertion_header(), &claims)
+        };
+        let header = |alg: &str| json!({ "alg": alg, "typ": "JWT" });
+        let seconds = now.unix_seconds();
+        let own = claims()["aud"].clone();
+        let other = "urn:leadlog:store:00000000-0000-4000-8000-000000000000";
+        let genuine = self.assertion(enrolment, store, now);
+        let spliced = [part(&genuine, 0), part(&with("jti", "x".into()), 1), part(&genuine, 2)].join(".");
+        let by_other = Self::new("other").assertion(enrolment, store, now);
+        let public = self.pair.public_key().as_ref();
+        [
+            ("garbage", "garbage".to_owned(), RefusedAssertion::Malformed),
+            ("very long", "a.".repeat(1100), RefusedAssertion::Malformed),
+            ("another device's key", by_other, RefusedAssertion::Signature),
+            ("signature of another", spliced, RefusedAssertion::Signature),
+            ("wrong audience", with("aud", other.into()), RefusedAssertion::Audience),
+            ("two audiences", with("aud", json!([own, other])), RefusedAssertion::Malformed),
+            ("no audience", without("aud"), RefusedAssertion::Malformed),
+            ("no end", without("exp"), RefusedAssertion::Malformed),
+            ("no id", without("jti"), RefusedAssertion::Malformed),
+            ("an empty id", with("jti", "".into()), RefusedAssertion::Malformed),
+            ("a long id", with("jti", "x".repeat(65).into()), RefusedAssertion::Malformed),
+            ("expired", with("exp", (seconds - 60).into()), RefusedAssertion::Expired),
+            ("for an hour", with("exp", (seconds + 3600).into()), RefusedAssertion::TooLong),
+            ("another issuer", with("iss", "0000000000000000".into()), RefusedAssertion::Malformed),
+            ("unknown", with("sub", "0000000000000000".into()), RefusedAssertion::UnknownDevice),
+            ("no subject", with("sub", "iPad 7".into()), RefusedAssertion::Malformed),
+            ("alg none", unsigned(&header("none"), &claims()), RefusedAssertion::Malformed),
+            ("no signature", unsigned(&header("ES256"), &claims()), RefusedAssertion::Signature),
+            (
+                "HS256 by the public key",
+                authenticated(&header("HS256"), &claims(), public),
+                RefusedAssertion::Algorithm,
+            ),
+            ("ES384", signed(&self.pair, &header("ES384"), &claims()), RefusedAssertion::Algorithm),
+        ]
+        .map(|(name, text, refusal)| ForgedAssertion { name, text, refusal })
+        .into()
+    }
+}
+
+fn assertion_header() -> Value {
+    json!({ "alg": "ES256", "typ": "JWT" })
+}
+
+fn assertion_claims(enrolment: &EnrolmentId, store: StoreId, now: Timestamp) -> Value {
+    let mut jti = [0; 16];
+    crate::secret::fill(&mut jti).expect("the machine has random numbers");
+    json!({
+        "iss": enrolment, "sub": enrolment, "aud": format!("urn:leadlog:store:{store}"),
+        "iat": now.unix_seconds(), "exp": now.unix_seconds() + 60, "jti": URL_SAFE_NO_PAD.encode(jti)
+    })
+}
+
+fn signed(pair: &EcdsaKeyPair, header: &Value, claims: &Value) -> String {
+    let message = message(header, claims);
+    let signature = pair.sign(&SystemRandom::new(), message.as_bytes()).expect("it signs");
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 /// How the public key of a P-256 pair begins as a DER document (RFC 5480).

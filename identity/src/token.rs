@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{AdminName, ApiClientId, CLI_CLIENT_ID, Scope, Scopes, StoreId, Timestamp};
+use domain::{AdminName, ApiClientId, CLI_CLIENT_ID, EnrolmentId, Scope, Scopes, StoreId, Timestamp};
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub enum Subject {
     },
     /// Somebody on the server's own machine.
     Admin(AdminName),
+    /// A device that came in by this enrolment.
+    Device(EnrolmentId),
 }
 
 /// A token that was made. Prints without the token.
@@ -107,6 +109,9 @@ pub enum RefusedToken {
     /// The secret that it was got with was revoked, or has expired.
     #[error("the secret that it was got with was revoked")]
     RevokedSecret,
+    /// The device is not known here.
+    #[error("its device is not enrolled here")]
+    UnknownDevice,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,6 +147,7 @@ pub(crate) fn sign(
     let (client_id, secret_id) = match &subject {
         Subject::Client { id, secret_id } => (id.to_string(), Some(secret_id.clone())),
         Subject::Admin(_) => (CLI_CLIENT_ID.to_owned(), None),
+        Subject::Device(id) => (id.to_string(), None),
     };
     let claims = Claims {
         iss: urn(store),
@@ -207,7 +213,7 @@ fn is_access_token(typ: &str) -> bool {
 }
 
 /// A store as issuer and as audience.
-fn urn(store: StoreId) -> String {
+pub(crate) fn urn(store: StoreId) -> String {
     format!("urn:leadlog:store:{store}")
 }
 
@@ -216,6 +222,7 @@ impl Claims {
         let subject = match (self.sub.split_once(':')?, self.secret_id) {
             (("client", id), Some(secret_id)) => Subject::Client { id: id.parse().ok()?, secret_id },
             (("admin", name), None) => Subject::Admin(name.parse().ok()?),
+            (("device", id), None) => Subject::Device(id.parse().ok()?),
             _ => return None,
         };
         // A scope of a newer program lets nobody do anything here.
@@ -230,6 +237,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Client { id, .. } => write!(f, "client:{id}"),
             Self::Admin(name) => write!(f, "admin:{name}"),
+            Self::Device(id) => write!(f, "device:{id}"),
         }
     }
 }

@@ -10,7 +10,9 @@ use std::fs;
 use std::path::Path;
 
 use captures::rows;
-use domain::{ApiClientEvent, CloudVerdictEvent, EVENT_FORMS, PublishedCampaigns, current_form};
+use domain::{
+    ApiClientEvent, CloudVerdictEvent, EVENT_FORMS, EnrolmentEvent, PublishedCampaigns, current_form,
+};
 use event_store::testing::fresh_store;
 use projections::{ALL, catch_up, parked_events, verify};
 use serde::Deserialize;
@@ -81,6 +83,9 @@ fn there_is_an_example_of_every_event_in_every_form_that_it_had() {
             "CampaignPublished" => PublishedCampaigns::default().add(&payload).unwrap(),
             name if ApiClientEvent::NAMES.contains(&name) => {
                 drop(serde_json::from_str::<ApiClientEvent>(&payload).unwrap());
+            }
+            name if EnrolmentEvent::NAMES.contains(&name) => {
+                drop(serde_json::from_str::<EnrolmentEvent>(&payload).unwrap());
             }
             "CloudVerdictGiven" => drop(serde_json::from_str::<CloudVerdictEvent>(&payload).unwrap()),
             _ => {}

@@ -1,6 +1,8 @@
 //! Reading the log in order.
 
-use domain::{API_CLIENT_STREAM, AppendId, CAMPAIGN_STREAM, CLOUD_VERDICT_STREAM, FOLLOW_UP_STREAM};
+use domain::{
+    API_CLIENT_STREAM, AppendId, CAMPAIGN_STREAM, CLOUD_VERDICT_STREAM, ENROLMENT_STREAM, FOLLOW_UP_STREAM,
+};
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 
@@ -39,6 +41,7 @@ pub(super) async fn read_kind_after(
         FOLLOW_UP_STREAM => include_str!("sql/read_follow_ups_after.sql"),
         CLOUD_VERDICT_STREAM => include_str!("sql/read_cloud_verdicts_after.sql"),
         API_CLIENT_STREAM => include_str!("sql/read_api_clients_after.sql"),
+        ENROLMENT_STREAM => include_str!("sql/read_enrolments_after.sql"),
         CAMPAIGN_STREAM => include_str!("sql/read_campaigns_after.sql"),
         _ => include_str!("sql/read_kind_after.sql"),
     };

@@ -170,6 +170,7 @@ const fn reason_text(reason: RefusalReason) -> &'static str {
         RefusalReason::Invalid => "invalid",
         RefusalReason::Conflict => "conflict",
         RefusalReason::Unsupported => "unsupported",
+        RefusalReason::DeviceRevoked => "device_revoked",
     }
 }
 

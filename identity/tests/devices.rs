@@ -1,0 +1,258 @@
+//! Devices that come in by codes, get tokens by their key, and are shut out.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::time::Duration;
+
+use domain::{ENROLMENT_STREAM, EnrolmentError, EnrolmentId, Scope, Scopes, StoreId, Timestamp};
+use event_store::testing::fresh_store;
+use event_store::{EventLog, NewEvent, PostgresLog};
+use futures_util::future::join_all;
+use identity::testing::KeyedDevice;
+use identity::{
+    Authority, AuthorityError, CODE_LIFETIME, EnrolError, RefusedAssertion, RefusedToken, Subject, offer,
+    revoke_enrolment,
+};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+struct Store {
+    pool: PgPool,
+    log: PostgresLog,
+    id: StoreId,
+    authority: Authority,
+}
+
+impl Store {
+    async fn start() -> Self {
+        let (pool, _) = fresh_store().await;
+        event_store::migrate(&pool).await.unwrap();
+        let log = PostgresLog::new(pool.clone());
+        let id = log.head().await.unwrap().store_id;
+        Self { authority: Authority::new(log.clone(), id), pool, log, id }
+    }
+
+    async fn code(&self, name: &str) -> String {
+        let (name, campaign) = (name.parse().unwrap(), "shootout-2026".parse().unwrap());
+        offer(&self.pool, name, campaign, CODE_LIFETIME).await.unwrap().code.reveal()
+    }
+
+    async fn enrolled(&self, name: &str, device: &KeyedDevice) -> EnrolmentId {
+        self.authority.enrol(&self.code(name).await, device.enrolled()).await.unwrap().0
+    }
+
+    async fn token(&self, text: &str) -> Result<String, AuthorityError> {
+        let device = self.authority.authenticate_device(text, now()).await?;
+        Ok(self.authority.issue_to_device(device, now()).await?.text)
+    }
+
+    async fn token_of(&self, device: &KeyedDevice, enrolment: &EnrolmentId) -> String {
+        self.token(&device.assertion(enrolment, self.id, now())).await.unwrap()
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::new(OffsetDateTime::now_utc())
+}
+
+fn only(scope: Scope) -> Scopes {
+    Scopes::new([scope]).unwrap()
+}
+
+#[tokio::test]
+async fn a_device_comes_in_once_by_a_code_and_gets_tokens_by_its_key() {
+    let store = Store::start().await;
+    let code = store.code("iPad 7").await;
+    let device = KeyedDevice::new("ipad-7");
+    let (enrolment, terms) = store.authority.enrol(&code, device.enrolled()).await.unwrap();
+    assert_eq!(terms.device_name.to_string(), "iPad 7");
+    // The answer was lost, and the person typed it again.
+    let again = store.authority.enrol(&code.to_lowercase(), device.enrolled()).await.unwrap();
+    assert_eq!(again.0, enrolment);
+    let other = store.authority.enrol(&code, KeyedDevice::new("ipad-8").enrolled()).await;
+    assert!(matches!(other, Err(EnrolError::Refused(EnrolmentError::Used))), "{other:?}");
+    for no_code in ["", "0S9S5T-21NE4", &"0".repeat(26)] {
+        let refused = store.authority.enrol(no_code, device.enrolled()).await;
+        assert!(matches!(refused, Err(EnrolError::UnknownCode)), "{no_code}: {refused:?}");
+    }
+
+    let token = store.token_of(&device, &enrolment).await;
+    let principal = store.authority.authorize(&token, now()).await.unwrap();
+    assert_eq!((principal.subject, principal.scopes), (Subject::Device(enrolment), only(Scope::Capture)));
+    // Nothing in the database opens the store.
+    let events: Vec<String> =
+        sqlx::query_scalar("SELECT payload::text FROM events").fetch_all(&store.pool).await.unwrap();
+    assert!(events.iter().all(|event| !event.contains(&code) && !event.contains(&code.replace('-', ""))));
+}
+
+#[tokio::test]
+async fn of_two_devices_with_one_code_one_comes_in() {
+    let store = Store::start().await;
+    let code = store.code("iPad 7").await;
+    let devices: Vec<KeyedDevice> =
+        (0..4).map(|number| KeyedDevice::new(&format!("ipad-{number}"))).collect();
+    let tries = devices.iter().map(|device| store.authority.enrol(&code, device.enrolled()));
+    let came_in = join_all(tries).await.into_iter().filter(Result::is_ok).count();
+    assert_eq!(came_in, 1);
+}
+
+#[tokio::test]
+async fn a_code_ends() {
+    let store = Store::start().await;
+    let (name, campaign) = ("iPad 7".parse().unwrap(), "shootout-2026".parse().unwrap());
+    let offered = offer(&store.pool, name, campaign, Duration::ZERO).await.unwrap();
+    let refused = store.authority.enrol(&offered.code.reveal(), KeyedDevice::new("ipad-7").enrolled()).await;
+    assert!(matches!(refused, Err(EnrolError::Refused(EnrolmentError::Expired { .. }))), "{refused:?}");
+    let code = store.code("iPad 8").await;
+    let enrolments = store.authority.enrolments().await.unwrap();
+    let (id, _) = enrolments.iter().find(|(id, _)| **id != offered.id).unwrap();
+    revoke_enrolment(&store.pool, id).await.unwrap();
+    let refused = store.authority.enrol(&code, KeyedDevice::new("ipad-8").enrolled()).await;
+    assert!(matches!(refused, Err(EnrolError::Refused(EnrolmentError::Revoked { .. }))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_an_assertion_of_the_device_gets_no_token() {
+    let store = Store::start().await;
+    let device = KeyedDevice::new("ipad-7");
+    let enrolment = store.enrolled("iPad 7", &device).await;
+    for forged in device.forgeries(&enrolment, store.id, now()) {
+        match store.token(&forged.text).await {
+            Err(AuthorityError::RefusedAssertion(refusal)) => {
+                assert_eq!(refusal, forged.refusal, "{}", forged.name)
+            }
+            other => panic!("{}: {other:?}", forged.name),
+        }
+    }
+    // Each counts once, in every process of the store.
+    let genuine = device.assertion(&enrolment, store.id, now());
+    store.token(&genuine).await.unwrap();
+    let elsewhere = Authority::new(store.log.clone(), store.id);
+    let shown = elsewhere.authenticate_device(&genuine, now()).await.unwrap();
+    let replayed = elsewhere.issue_to_device(shown, now()).await.unwrap_err();
+    assert!(matches!(replayed, AuthorityError::RefusedAssertion(RefusedAssertion::Replayed)), "{replayed}");
+}
+
+#[tokio::test]
+async fn assertions_that_were_used_up_are_forgotten_when_they_would_be_refused_anyway() {
+    let store = Store::start().await;
+    let device = KeyedDevice::new("ipad-7");
+    let enrolment = store.enrolled("iPad 7", &device).await;
+    let count = async || {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM used_assertions").fetch_one(&store.pool).await.unwrap();
+        count
+    };
+    for _ in 0..3 {
+        store.token_of(&device, &enrolment).await;
+    }
+    assert_eq!(count().await, 3);
+    let later = Timestamp::new(OffsetDateTime::now_utc() + Duration::from_secs(300));
+    let text = device.assertion(&enrolment, store.id, later);
+    let shown = store.authority.authenticate_device(&text, later).await.unwrap();
+    store.authority.issue_to_device(shown, later).await.unwrap();
+    assert_eq!(count().await, 1);
+}
+
+/// AUT-3: what it holds is handed in, and it reads nothing any more; a token that it has says the same.
+#[tokio::test]
+async fn a_device_that_was_shut_out_may_hand_in_what_it_holds() {
+    let store = Store::start().await;
+    let device = KeyedDevice::new("ipad-7");
+    let enrolment = store.enrolled("iPad 7", &device).await;
+    let before = store.token_of(&device, &enrolment).await;
+    let elsewhere = Authority::new(store.log.clone(), store.id);
+    assert_eq!(elsewhere.authorize(&before, now()).await.unwrap().scopes, only(Scope::Capture));
+    revoke_enrolment(&store.pool, &enrolment).await.unwrap();
+    let after = store.token_of(&device, &enrolment).await;
+    for authority in [&store.authority, &elsewhere] {
+        for token in [&before, &after] {
+            let principal = authority.authorize(token, now()).await.unwrap();
+            assert_eq!(principal.scopes, only(Scope::Quarantine));
+        }
+    }
+}
+
+/// What cannot be read may be that it was shut out.
+#[tokio::test]
+async fn an_enrolment_that_a_newer_program_wrote_about_lets_nobody_in() {
+    let store = Store::start().await;
+    let device = KeyedDevice::new("ipad-7");
+    let enrolment = store.enrolled("iPad 7", &device).await;
+    let held = store.token_of(&device, &enrolment).await;
+    sqlx::query(
+        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+         VALUES ('enrolment', $1, 3, 'EnrolmentSuspended', '1', '{}', '{}')",
+    )
+    .bind(enrolment.as_str())
+    .execute(&store.pool)
+    .await
+    .unwrap();
+    let refused = store.authority.authorize(&held, now()).await.unwrap_err();
+    assert!(matches!(refused, AuthorityError::Refused(RefusedToken::UnknownDevice)), "{refused}");
+    let refused = store.token(&device.assertion(&enrolment, store.id, now())).await.unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::RefusedAssertion(RefusedAssertion::UnknownDevice)),
+        "{refused}"
+    );
+}
+
+/// A second store, a hub, admits the same devices without the first: all that it needs is in the log.
+#[tokio::test]
+async fn a_second_store_that_has_the_enrolments_admits_the_same_devices_and_shuts_out_the_same() {
+    let (first, second) = (Store::start().await, Store::start().await);
+    let (device, shut_out) = (KeyedDevice::new("ipad-7"), KeyedDevice::new("ipad-8"));
+    let enrolment = first.enrolled("iPad 7", &device).await;
+    let of_shut_out = first.enrolled("iPad 8", &shut_out).await;
+    revoke_enrolment(&first.pool, &of_shut_out).await.unwrap();
+    let stranger = second.token(&device.assertion(&enrolment, second.id, now())).await.unwrap_err();
+    assert!(matches!(stranger, AuthorityError::RefusedAssertion(RefusedAssertion::UnknownDevice)));
+
+    let enrolments = first.log.read_kind_after(ENROLMENT_STREAM, 0, 100).await.unwrap();
+    let copies: Vec<NewEvent> = enrolments
+        .into_iter()
+        .map(|event| NewEvent {
+            aggregate_type: ENROLMENT_STREAM,
+            aggregate_id: event.aggregate_id,
+            sequence: event.sequence,
+            event_type: domain::EnrolmentEvent::NAMES
+                .into_iter()
+                .find(|name| *name == event.event_type)
+                .unwrap(),
+            event_version: domain::EnrolmentEvent::FORM_VERSION,
+            digest: domain::Digest::of(&event.payload),
+            payload: event.payload,
+            metadata: Vec::new(),
+            claim: None,
+        })
+        .collect();
+    second.log.append(&copies).await.unwrap();
+
+    let token = second.token_of(&device, &enrolment).await;
+    assert_eq!(second.authority.authorize(&token, now()).await.unwrap().scopes, only(Scope::Capture));
+    let token = second.token_of(&shut_out, &of_shut_out).await;
+    assert_eq!(second.authority.authorize(&token, now()).await.unwrap().scopes, only(Scope::Quarantine));
+    // What is for one store counts in no other.
+    let for_first = second.token(&device.assertion(&enrolment, first.id, now())).await.unwrap_err();
+    assert!(matches!(for_first, AuthorityError::RefusedAssertion(RefusedAssertion::Audience)), "{for_first}");
+    let of_first = first.token_of(&device, &enrolment).await;
+    let refused = second.authority.authorize(&of_first, now()).await.unwrap_err();
+    assert!(matches!(refused, AuthorityError::Refused(RefusedToken::UnknownKey)), "{refused}");
+}
+
+/// What only adds is believed on what was known a second ago, and no longer.
+#[tokio::test]
+async fn a_store_that_cannot_look_lets_nobody_in_for_longer_than_a_second() {
+    let store = Store::start().await;
+    let device = KeyedDevice::new("ipad-7");
+    let enrolment = store.enrolled("iPad 7", &device).await;
+    let token = store.token_of(&device, &enrolment).await;
+    store.authority.authorize_lately(&token, now()).await.unwrap();
+    store.pool.close().await;
+    let since = std::time::Instant::now();
+    while store.authority.authorize_lately(&token, now()).await.is_ok() {
+        assert!(since.elapsed() < Duration::from_secs(10));
+        tokio::task::yield_now().await;
+    }
+    let refused = store.authority.authorize(&token, now()).await.unwrap_err();
+    assert!(matches!(refused, AuthorityError::Unavailable(_)), "{refused}");
+}
