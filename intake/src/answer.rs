@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use domain::{
-    Campaigns, DeviceId, EntryResult, ErasuresAnswer, Judgement, Lineage, Receipt, StoreId, StoreState,
-    SyncRequest, SyncResponse, Tier, Timestamp, judge,
+    Accepted, Campaigns, DeviceId, EntryResult, ErasuresAnswer, Judgement, LEAD_STREAM, Lineage, Receipt,
+    Refusal, RefusalReason, StoreId, StoreState, SyncRequest, SyncResponse, Tier, Timestamp, judge,
 };
 use event_store::{EventLog, NewEvent};
 use serde_json::value::RawValue;
@@ -30,11 +30,28 @@ pub struct RelayProgress {
     pub cloud_receipt: Option<Receipt>,
 }
 
+/// How a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// When, by this store's clock.
+    pub at: Timestamp,
+    /// Whether it comes from a device that was shut out: nothing is lost, and nothing is believed. What the store has not
+    /// got yet goes to the quarantine, whatever it is worth.
+    pub is_quarantined: bool,
+}
+
+impl Arrival {
+    /// From somebody who may add leads.
+    pub const fn trusted(at: Timestamp) -> Self {
+        Self { at, is_quarantined: false }
+    }
+}
+
 /// Answers a request: judges the entries, records them, and says what became of each, in order, when all of it
 /// is durable. Says, too, whether the store still holds what the sender's receipt proves (a receipt of another
 /// store says nothing here), and what the sender's cursors have not seen.
 ///
-/// `received_at` is this store's clock. `relay` must have been read before this call: whatever it covers has its
+/// `relay` must have been read before this call: whatever it covers has its
 /// verdict in the log by then.
 ///
 /// # Errors
@@ -45,14 +62,16 @@ pub async fn answer<L: EventLog, R: Recorder>(
     campaigns: &dyn Campaigns,
     identity: StoreIdentity,
     relay: &RelayProgress,
-    received_at: Timestamp,
+    arrival: Arrival,
     request: &SyncRequest<'_>,
 ) -> Result<SyncResponse, IntakeError> {
-    let (mut recordings, mut events): (Vec<Recording<'_>>, Vec<NewEvent>) = request
-        .entries
-        .iter()
-        .map(|entry| judge_entry(entry, request.sender.as_ref(), campaigns, received_at))
-        .unzip();
+    let received_at = arrival.at;
+    let sender = request.sender.as_ref();
+    let (mut recordings, mut events): (Vec<Recording<'_>>, Vec<NewEvent>) = if arrival.is_quarantined {
+        quarantined(log, request, campaigns, received_at).await?.into_iter().unzip()
+    } else {
+        request.entries.iter().map(|entry| judge_entry(entry, sender, campaigns, received_at)).unzip()
+    };
     let heard = recorder.heard_devices();
     let beside = highest(recordings.iter().filter_map(Recording::own_number));
     let reports = devices::news(request, received_at, &beside, heard);
@@ -118,6 +137,53 @@ pub(crate) fn judge_entry<'r>(
     match judge(entry, campaigns, received_at) {
         Judgement::Accepted(accepted) => Recording::of_accepted(*accepted, entry.get(), sender),
         Judgement::Refused(refusal) => Recording::of_refusal(*refusal, entry.get(), sender),
+    }
+}
+
+/// The events that record the entries of a device that was shut out. What the store has already, to the byte, stays what
+/// it is, and the device learns that it may forget it.
+async fn quarantined<'r, L: EventLog>(
+    log: &L,
+    request: &SyncRequest<'r>,
+    campaigns: &dyn Campaigns,
+    received_at: Timestamp,
+) -> Result<Vec<(Recording<'r>, NewEvent)>, IntakeError> {
+    let sender = request.sender.as_ref();
+    let mut recordings = Vec::with_capacity(request.entries.len());
+    for entry in &request.entries {
+        recordings.push(match judge(entry, campaigns, received_at) {
+            Judgement::Accepted(accepted) if is_held(log, &accepted).await? => {
+                Recording::of_accepted(*accepted, entry.get(), sender)
+            }
+            Judgement::Accepted(accepted) => {
+                Recording::of_refusal(not_judged(&accepted, entry.get()), entry.get(), sender)
+            }
+            Judgement::Refused(refusal) => Recording::of_refusal(*refusal, entry.get(), sender),
+        });
+    }
+    Ok(recordings)
+}
+
+/// Whether the log has this version of the lead with these bytes.
+async fn is_held<L: EventLog>(log: &L, accepted: &Accepted) -> Result<bool, IntakeError> {
+    let entry = accepted.event.entry();
+    let stream = log.read_stream(LEAD_STREAM, &entry.client_id.to_string()).await?;
+    let digest = accepted.digest.to_string();
+    Ok(stream
+        .iter()
+        .any(|event| event.sequence == u64::from(entry.version) && event.metadata.contains(&digest)))
+}
+
+fn not_judged(accepted: &Accepted, raw: &str) -> Refusal {
+    let entry = accepted.event.entry();
+    Refusal {
+        client_id: Some(entry.client_id.to_string()),
+        version: Some(entry.version),
+        device_id: Some(entry.device_id.to_string()),
+        device_seq: Some(entry.device_seq),
+        reason: RefusalReason::DeviceRevoked,
+        errors: Vec::new(),
+        raw: raw.to_owned(),
     }
 }
 

@@ -24,6 +24,9 @@
 //! refusal in a second append, before the answer; what waited for that very version is tried again with it,
 //! because a refused version is as good as a recorded one for the next.
 //!
+//! A device that was shut out is not judged: what it hands in that the store has not got is recorded as refused, for
+//! somebody to look at ([`Arrival::is_quarantined`]).
+//!
 //! Beside verdicts the answer says whether the store still holds what the sender's receipt proves, who was
 //! erased since the sender's cursor, and, if the store is a hub, how far it has relayed and what the cloud has
 //! said. What devices report about themselves is recorded when it is news.
@@ -45,7 +48,7 @@ mod recorder;
 mod recording;
 mod release;
 
-pub use answer::{RelayProgress, StoreIdentity, answer};
+pub use answer::{Arrival, RelayProgress, StoreIdentity, answer};
 pub use devices::HeardDevices;
 pub use queue::Queue;
 pub use recorder::{Direct, Outcome, Recorded, Recorder};

@@ -132,9 +132,11 @@ async fn record<R: Recorder>(
     match result.status {
         Verdict::Created | Verdict::Duplicate | Verdict::DuplicateEmail => Ok(result),
         Verdict::Erased => Err(ReleaseError::Erased),
-        Verdict::Waiting | Verdict::Invalid | Verdict::Conflict | Verdict::Unsupported => {
-            Err(ReleaseError::StillRefused(Box::new(result)))
-        }
+        Verdict::Waiting
+        | Verdict::Invalid
+        | Verdict::Conflict
+        | Verdict::Unsupported
+        | Verdict::Quarantined => Err(ReleaseError::StillRefused(Box::new(result))),
     }
 }
 

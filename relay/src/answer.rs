@@ -97,7 +97,7 @@ impl Lesson {
                 self.tell_refusal(store_id, entry, line, verdict);
             }
             // It is safe in the cloud, but no lead there yet: told to devices, and offered again.
-            (Some(verdict @ Verdict::Unsupported), Some(_)) => {
+            (Some(verdict @ (Verdict::Unsupported | Verdict::Quarantined)), Some(_)) => {
                 self.tell_refusal(store_id, entry, line, verdict);
                 self.state.hold(position, true);
             }

@@ -169,7 +169,9 @@ impl Received {
                 Some(SubmissionEvent::Refused(refusal)) => {
                     let hub_said = match refusal.reason {
                         RefusalReason::Conflict => HubSaid::Conflict,
-                        RefusalReason::Invalid | RefusalReason::Unsupported => HubSaid::Refused,
+                        RefusalReason::Invalid
+                        | RefusalReason::Unsupported
+                        | RefusalReason::DeviceRevoked => HubSaid::Refused,
                     };
                     // As the hub could read it; the cloud reads it in the same way.
                     let label = refusal.client_id.and_then(|id| id.parse().ok()).zip(refusal.version);

@@ -5,6 +5,7 @@ mod custody;
 mod devices;
 mod erasures;
 mod faults;
+mod quarantine;
 mod releases;
 mod verdicts;
 mod world;

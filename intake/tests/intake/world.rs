@@ -1,9 +1,9 @@
 //! A store with its intake, and what tests send to it.
 
-use domain::{EmbeddedCampaigns, EntryResult, SyncRequest, SyncResponse, Tier, Timestamp, Verdict};
+use domain::{EmbeddedCampaigns, EntryResult, SyncRequest, SyncResponse, Tier, Verdict};
 use event_store::conformance::{Memory, Postgres, Subject, whole};
 use event_store::{EventLog, RecordedEvent};
-use intake::{Direct, IntakeError, Queue, Recorder, RelayProgress, StoreIdentity};
+use intake::{Arrival, Direct, IntakeError, Queue, Recorder, RelayProgress, StoreIdentity};
 use serde_json::{Value, json};
 
 /// A log and a way into it.
@@ -71,11 +71,26 @@ impl<W: World> Store<W> {
         recorder: &W::Recorder,
         request: &Value,
     ) -> Result<SyncResponse, IntakeError> {
+        self.ask_as(recorder, request, false).await
+    }
+
+    async fn ask_as(
+        &self,
+        recorder: &W::Recorder,
+        request: &Value,
+        is_quarantined: bool,
+    ) -> Result<SyncResponse, IntakeError> {
         let body = request.to_string();
         let request: SyncRequest<'_> = serde_json::from_str(&body).unwrap();
-        let now: Timestamp = "2026-05-23T12:04:00Z".parse().unwrap();
+        let arrival = Arrival { at: "2026-05-23T12:04:00Z".parse().unwrap(), is_quarantined };
         let log = self.subject.log();
-        intake::answer(log, recorder, &EmbeddedCampaigns, self.identity, &self.relay, now, &request).await
+        intake::answer(log, recorder, &EmbeddedCampaigns, self.identity, &self.relay, arrival, &request).await
+    }
+
+    /// What a device is told that was shut out.
+    pub(crate) async fn hand_in(&self, entries: &[Value]) -> Vec<EntryResult> {
+        let request = json!({ "sender": "ipad-7", "entries": entries });
+        self.ask_as(&self.recorder, &request, true).await.unwrap().results
     }
 
     pub(crate) async fn ask(&self, request: Value) -> SyncResponse {
