@@ -25,7 +25,7 @@ use crate::http;
         (name = "backups", description = "Snapshots of devices, kept beside the log"),
         (name = "exports", description = "From the log to the CRM"),
         (name = "campaigns", description = "What a form asks for"),
-        (name = "identity", description = "Tokens for API clients"),
+        (name = "identity", description = "Enrolment of devices, and tokens for devices and API clients"),
         (name = "store", description = "The store itself"),
     )
 )]
@@ -57,6 +57,7 @@ fn client_credentials() -> Flow {
 const fn in_words(scope: Scope) -> &'static str {
     match scope {
         Scope::Capture => "give leads to the store",
+        Scope::Quarantine => "hand in what a device that was shut out still holds",
         Scope::Organize => "look after an event",
         Scope::Crm => "take leads and contacts out",
         Scope::Operate => "look after the store itself",

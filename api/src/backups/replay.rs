@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use domain::{DeviceReport, Snapshot, SnapshotEntry, SyncRequest, Timestamp, Verdict};
-use intake::{Direct, IntakeError, RelayProgress};
+use intake::{Arrival, Direct, IntakeError, RelayProgress};
 use time::OffsetDateTime;
 
 use crate::store::Store;
@@ -60,7 +60,7 @@ impl Replay {
         };
         let (log, campaigns) = (store.log(), store.campaigns());
         let (recorder, relay) = (Direct(log.clone()), RelayProgress::default());
-        let now = Timestamp::new(OffsetDateTime::now_utc());
+        let now = Arrival::trusted(Timestamp::new(OffsetDateTime::now_utc()));
         let identity = store.identity();
         let answer =
             intake::answer(log, &recorder, campaigns.as_ref(), identity, &relay, now, &request).await?;

@@ -1,5 +1,7 @@
 //! Where backups stand: the table `device_backups`.
 
+use std::collections::BTreeSet;
+
 use domain::{DeviceId, Timestamp};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection, PgPool, Row};
@@ -129,17 +131,18 @@ async fn insert(db: &mut PgConnection, packed: &Packed, version: i64) -> Result<
 const LISTED: &str = "SELECT device_id, version, received_at, taken_at, saved_through, leads, entries, bytes, \
                       operators FROM device_backups";
 
-/// The backups of all installations, at most [`MAX_LISTED`]: the newest of each installation, newest first, then the second
+/// The backups of all installations, or of these alone, at most [`MAX_LISTED`]: the newest of each installation, newest first, then the second
 /// newest of each. One that is gone must be found, however busy the others are.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn list(pool: &PgPool) -> Result<Vec<Backup>, sqlx::Error> {
+pub async fn list(pool: &PgPool, only: Option<&BTreeSet<DeviceId>>) -> Result<Vec<Backup>, sqlx::Error> {
+    let only: Option<Vec<&str>> = only.map(|devices| devices.iter().map(DeviceId::as_str).collect());
     let query = format!(
-        "{LISTED} ORDER BY row_number() OVER (PARTITION BY device_id ORDER BY version DESC), received_at DESC, \
+        "{LISTED} WHERE $2::text[] IS NULL OR device_id = ANY ($2) ORDER BY row_number() OVER (PARTITION BY device_id ORDER BY version DESC), received_at DESC, \
          device_id LIMIT $1"
     );
-    let rows = sqlx::query(&query).bind(MAX_LISTED).fetch_all(pool).await?;
+    let rows = sqlx::query(&query).bind(MAX_LISTED).bind(only).fetch_all(pool).await?;
     rows.iter().map(Backup::of).collect()
 }
 

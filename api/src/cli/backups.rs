@@ -110,7 +110,7 @@ impl List {
             .with_store(async |store| {
                 Ok(match &device {
                     Some(device) => backups::of_device(store.pool(), device).await?,
-                    None => backups::list(store.pool()).await?,
+                    None => backups::list(store.pool(), None).await?,
                 })
             })
             .await?;

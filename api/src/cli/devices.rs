@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::RangeInclusive;
 
-use clap::Args;
-use domain::{ClientId, DeviceId, Timestamp};
+use clap::{Args, Subcommand};
+use domain::{ClientId, DeviceId, DeviceName, Timestamp};
 use projections::fold::{DeviceSequences, SharedBy, Standing};
 use projections::{DEVICES, QUARANTINE};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
-use super::{DatabaseArgs, output};
+use super::{DatabaseArgs, enrolments, output};
 
 /// Says of each device what is here, what is missing, and when it was last heard, complete up to this moment.
 ///
@@ -29,8 +29,15 @@ use super::{DatabaseArgs, output};
 ///
 /// Where more than one lead claims the same number of an iPad, two iPads send under one id, and what one of them lacks may
 /// be hidden by the other. Those numbers and leads are named below the table.
+///
+/// `enrol` makes a one-time code that lets an iPad in, `enrolled` says which were, `revoke` shuts one out. docs/identity.md has
+/// it step by step.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Devices {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Print one JSON array instead, for programs.
     #[arg(long)]
     json: bool,
@@ -43,24 +50,42 @@ pub(super) struct Devices {
     database: DatabaseArgs,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    Enrol(enrolments::Enrol),
+    Enrolled(enrolments::Enrolled),
+    Revoke(enrolments::Revoke),
+}
+
 impl Devices {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (devices, mut shared, waiting, parked) = self
+        match self.command {
+            None => self.list().await,
+            Some(Command::Enrol(enrol)) => enrol.run().await,
+            Some(Command::Enrolled(enrolled)) => enrolled.run().await,
+            Some(Command::Revoke(revoke)) => revoke.run().await,
+        }
+    }
+
+    async fn list(self) -> anyhow::Result<()> {
+        let (devices, mut shared, enrolments, waiting, parked) = self
             .database
             .with_store(async |store| {
                 projections::catch_up_only(store.pool(), &[&DEVICES, &QUARANTINE]).await?;
                 let devices = projections::devices::list(store.pool()).await?;
                 let shared = projections::devices::shared_numbers(store.pool()).await?;
+                let enrolments = enrolments::known(store).await?;
                 let waiting = projections::quarantine::count(store.pool()).await?;
                 let head = event_store::head(store.pool()).await?.position;
                 let parked = projections::parked_count(store.pool(), DEVICES.name, head).await?;
-                Ok((devices, shared, waiting, parked))
+                Ok((devices, shared, enrolments, waiting, parked))
             })
             .await?;
         let silent_before = OffsetDateTime::now_utc() - Duration::minutes(self.silent_after.into());
         let row = |(id, known)| {
             let shared = shared.remove(&id).unwrap_or_default();
-            Row::of(id, &known, shared, silent_before)
+            let name = enrolments::name_of(&enrolments, &id);
+            Row::of(id, name, &known, shared, silent_before)
         };
         let rows: Vec<Row> = devices.into_iter().map(row).collect();
         if parked > 0 {
@@ -77,7 +102,7 @@ impl Devices {
         if rows.is_empty() {
             writeln!(out, "No device was heard yet.")?;
         } else {
-            let heading = ["device", "here", "saved", "missing", "last heard", "standing"];
+            let heading = ["device", "name", "here", "saved", "missing", "last heard", "standing"];
             let mut table = vec![heading.map(str::to_owned)];
             table.extend(rows.iter().map(Row::cells));
             output::write_table(&table, &mut out)?;
@@ -118,6 +143,8 @@ fn write_shared(rows: &[Row], mut out: impl Write) -> std::io::Result<()> {
 #[serde(rename_all = "camelCase")]
 struct Row {
     device_id: DeviceId,
+    /// What it was enrolled as; null when it was not.
+    name: Option<DeviceName>,
     /// What is here.
     here: Vec<Range>,
     /// The highest number that it is known to have saved; 0 when it never named one.
@@ -155,12 +182,14 @@ enum Word {
 impl Row {
     fn of(
         device_id: DeviceId,
+        name: Option<DeviceName>,
         known: &DeviceSequences,
         shared: SharedBy,
         silent_before: OffsetDateTime,
     ) -> Self {
         Self {
             device_id,
+            name,
             here: known.here.ranges().map(Range::from).collect(),
             saved_through: known.saved_through,
             missing: known.gaps().into_iter().map(Range::from).collect(),
@@ -174,7 +203,7 @@ impl Row {
         }
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 7] {
         let standing = match self.standing {
             Word::Missing => "missing".to_owned(),
             Word::Complete => format!("complete through {}", self.saved_through),
@@ -184,6 +213,7 @@ impl Row {
         };
         [
             self.device_id.to_string(),
+            self.name.as_ref().map_or_else(|| "-".to_owned(), DeviceName::to_string),
             text(&self.here),
             self.saved_through.to_string(),
             text(&self.missing),

@@ -6,6 +6,7 @@ mod campaigns;
 mod clients;
 mod database;
 mod devices;
+mod enrolments;
 mod export;
 mod failure;
 mod import;
@@ -15,6 +16,7 @@ mod lifetime;
 mod openapi;
 mod output;
 mod projections;
+mod qr;
 mod quarantine;
 mod replayed;
 mod serve;
@@ -32,7 +34,7 @@ use database::DatabaseArgs;
 /// Captures leads where the network cannot be trusted, and does not lose one.
 ///
 /// Start with `leadlog serve`: it runs its own PostgreSQL, serves the form for the iPads, takes leads in and
-/// prints the address to open. At the end of the day, `leadlog export contacts --out contacts.csv`; `leadlog
+/// prints the address to open. `leadlog devices enrol "iPad 1"` lets an iPad in. At the end of the day, `leadlog export contacts --out contacts.csv`; `leadlog
 /// devices` says whether any iPad still owes something, `leadlog quarantine list` what needs a look. What an iPad cannot
 /// send any more comes back with `leadlog backups recover` or `leadlog import`. `leadlog clients add` lets a CRM take
 /// contacts out by itself.

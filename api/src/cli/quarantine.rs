@@ -311,6 +311,7 @@ const fn in_a_word(reason: RefusalReason) -> &'static str {
         RefusalReason::Invalid => "not readable",
         RefusalReason::Conflict => "this version is recorded with other content",
         RefusalReason::Unsupported => "made by a newer app",
+        RefusalReason::DeviceRevoked => "handed in by a device that was revoked",
     }
 }
 

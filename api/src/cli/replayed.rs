@@ -101,6 +101,7 @@ const fn word(verdict: Verdict) -> &'static str {
         Verdict::Conflict => "conflict",
         Verdict::Unsupported => "unsupported",
         Verdict::Erased => "erased",
+        Verdict::Quarantined => "quarantined",
     }
 }
 
@@ -110,7 +111,9 @@ const fn meaning(verdict: Verdict) -> &'static str {
         Verdict::Duplicate => ": known already",
         Verdict::DuplicateEmail => ": recorded; another lead has the e-mail address",
         Verdict::Waiting => "",
-        Verdict::Invalid | Verdict::Conflict | Verdict::Unsupported => ": see leadlog quarantine list",
+        Verdict::Invalid | Verdict::Conflict | Verdict::Unsupported | Verdict::Quarantined => {
+            ": see leadlog quarantine list"
+        }
         Verdict::Erased => ": the person was erased, and stays so",
     }
 }

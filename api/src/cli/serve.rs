@@ -13,6 +13,7 @@ use managed_postgres::Cluster;
 use sqlx::PgPool;
 
 use super::database::{DatabaseArgs, close};
+use super::enrolments;
 use super::stop_signal::StopSignal;
 use crate::backups;
 use crate::http::{self, Context};
@@ -30,6 +31,11 @@ pub(super) struct Serve {
     #[arg(long, env = "LEADLOG_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
 
+    /// While no device is connected, make a one-time code for the first one and print it as a link, for whoever starts this.
+    /// Not where the output is kept as a log.
+    #[arg(long)]
+    invite: bool,
+
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -44,7 +50,7 @@ impl Serve {
         let database = self.database.database();
         let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
         let keeper = cluster.map(Keeper::start);
-        let served = serve(listener, &url, stop).await;
+        let served = serve(listener, &url, self.invite, stop).await;
         if let Some(keeper) = keeper {
             tokio::task::spawn_blocking(move || keeper.release()).await?;
         }
@@ -54,18 +60,19 @@ impl Serve {
 }
 
 /// Serves until the signal.
-async fn serve(listener: TcpListener, url: &str, mut stop: StopSignal) -> anyhow::Result<()> {
+async fn serve(listener: TcpListener, url: &str, invites: bool, mut stop: StopSignal) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let store = Store::open_to_append(url).await?;
     let pool = store.pool().clone();
     if let Err(error) = warn_of_limits(&pool).await {
         tracing::warn!(%error, "what the database user may do cannot be read");
     }
+    let invitation = if invites { enrolments::invite_first(&store).await? } else { None };
     let (context, projections) = Context::start(store);
     let server = http::serve(listener, context)?;
     let handle = server.handle();
     let server = tokio::spawn(server);
-    address::announce(address)?;
+    address::announce(address, invitation.as_ref())?;
     stop.received().await;
     tracing::info!("stopping; requests in flight are answered first");
     handle.stop(true).await;
@@ -90,6 +97,12 @@ async fn warn_of_limits(pool: &PgPool) -> Result<(), sqlx::Error> {
         tracing::warn!(
             "the database user may not see the keys that sign access tokens, so no program can take leads out over HTTP; let \
              it: {grants}"
+        );
+    }
+    if let Some(grants) = identity::missing_device_grants(pool).await? {
+        tracing::warn!(
+            "the database user may not note which assertions were used, so no iPad gets a token and none can send; let it: \
+             {grants}"
         );
     }
     if let Some(grants) = backups::missing_grants(pool).await? {

@@ -19,7 +19,8 @@ struct Files;
 const ENCODINGS: [ContentEncoding; 2] = [ContentEncoding::Brotli, ContentEncoding::Gzip];
 
 /// What the app may do in a browser, so that text which came to be a script does nothing: it runs what this server sends
-/// and nothing else, nobody shows it in a frame, and no address that it was opened under travels on.
+/// and nothing else, nobody shows it in a frame, and no address that it was opened under travels on. The camera reads the code
+/// that connects a device.
 const PROTECTION: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -30,7 +31,7 @@ const PROTECTION: [(HeaderName, &str); 5] = [
          frame-ancestors 'none'",
     ),
     (header::REFERRER_POLICY, "no-referrer"),
-    (header::PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (header::PERMISSIONS_POLICY, "camera=(self), geolocation=(), microphone=(), payment=(), usb=()"),
     (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];

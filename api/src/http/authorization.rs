@@ -1,6 +1,6 @@
 //! Who may call a route: the bearer of a token with one of the scopes that stand in the handler's type (RFC 6750).
 //!
-//! The other parameters of such a handler must be ones that cannot fail (`HttpRequest`, `Path<String>`, `Data`): what
+//! The other parameters of such a handler must be ones that cannot fail (`HttpRequest`, `Path<String>`, `Payload`, `Data`): what
 //! fails while this asks the store would be answered instead, and tell a stranger something. A query or a body is read
 //! by the handler itself. The test that walks all routes (`tests/api/authorization.rs`) sends each of them a bad query
 //! without a token and wants 401.
@@ -13,8 +13,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use domain::{Scope, Timestamp};
-use identity::{AuthorityError, Principal};
+use domain::{DeviceId, Scope, Timestamp};
+use identity::{AuthorityError, Principal, Subject};
 use time::OffsetDateTime;
 
 use super::Context;
@@ -24,6 +24,10 @@ use super::problem::Problem;
 pub(crate) trait Requirement: 'static {
     /// The scopes of which one is enough; the first is the one that callers are told.
     const ANY_OF: &'static [Scope];
+
+    /// Whether to look first what was taken back. Where personal data leaves the store, always; whoever only adds is
+    /// believed on what was known a second ago.
+    const LOOKS_FIRST: bool;
 }
 
 /// Leads and contacts in bulk.
@@ -31,6 +35,39 @@ pub(crate) struct TakesLeadsOut;
 
 impl Requirement for TakesLeadsOut {
     const ANY_OF: &'static [Scope] = &[Scope::Crm, Scope::Organize];
+    const LOOKS_FIRST: bool = true;
+}
+
+/// Leads on their way in.
+pub(crate) struct GivesLeads;
+
+impl Requirement for GivesLeads {
+    const ANY_OF: &'static [Scope] = &[Scope::Capture, Scope::Quarantine];
+    const LOOKS_FIRST: bool = false;
+}
+
+/// A question that the form asks while somebody types.
+pub(crate) struct AsksWhatIsKnown;
+
+impl Requirement for AsksWhatIsKnown {
+    const ANY_OF: &'static [Scope] = &[Scope::Capture, Scope::Organize];
+    const LOOKS_FIRST: bool = false;
+}
+
+/// The outbox of a device, on its way in.
+pub(crate) struct GivesBackups;
+
+impl Requirement for GivesBackups {
+    const ANY_OF: &'static [Scope] = &[Scope::Capture];
+    const LOOKS_FIRST: bool = true;
+}
+
+/// The outbox of a device, on its way back.
+pub(crate) struct TakesBackups;
+
+impl Requirement for TakesBackups {
+    const ANY_OF: &'static [Scope] = &[Scope::Capture, Scope::Organize];
+    const LOOKS_FIRST: bool = true;
 }
 
 /// The caller of this request may do what `R` says. A handler that has it among its parameters is not called otherwise.
@@ -56,7 +93,13 @@ impl<R: Requirement> FromRequest for Authorized<R> {
                 Token::Bearer(token) => token,
             };
             let now = Timestamp::new(OffsetDateTime::now_utc());
-            let principal = context.authority.authorize(&token, now).await.map_err(|error| match error {
+            let authority = &context.authority;
+            let authorized = if R::LOOKS_FIRST {
+                authority.authorize(&token, now).await
+            } else {
+                authority.authorize_lately(&token, now).await
+            };
+            let principal = authorized.map_err(|error| match error {
                 AuthorityError::Refused(refused) => Problem::invalid_token(refused, told),
                 other => unavailable(&other),
             })?;
@@ -66,6 +109,29 @@ impl<R: Requirement> FromRequest for Authorized<R> {
                 Err(Problem::insufficient_scope(R::ANY_OF))
             }
         })
+    }
+}
+
+/// For which installation a caller may speak.
+pub(super) enum Voice {
+    /// Whoever is at the server may say what he likes.
+    Any,
+    /// A device speaks for itself.
+    Of(DeviceId),
+    /// A program is no installation.
+    None,
+}
+
+impl Voice {
+    pub(super) async fn of(caller: &Principal, context: &Context) -> Result<Self, Problem> {
+        match &caller.subject {
+            Subject::Admin(_) => Ok(Self::Any),
+            Subject::Client { .. } => Ok(Self::None),
+            Subject::Device(id) => {
+                let own = context.authority.installation(id).await.map_err(|error| unavailable(&error))?;
+                Ok(own.map_or(Self::None, Self::Of))
+            }
+        }
     }
 }
 

@@ -1,19 +1,25 @@
 //! `/api/backups`, `/api/devices/{deviceId}/backups`: snapshots of devices, on their way in and back.
 //!
-//! No route here asks who calls yet: the devices have no tokens. Whoever reaches the server can read backups.
+//! A device gives its own, and takes back those of every installation that was enrolled under its name for its campaign: after
+//! its storage was wiped it is another installation. Who organizes an event sees all.
+
+use std::collections::BTreeSet;
 
 use actix_web::http::header::{self, Encoding, Header};
 use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, get, put};
-use domain::{DeviceId, MAX_SNAPSHOT_BYTES, SyncRequest, Timestamp};
+use domain::{DeviceId, MAX_SNAPSHOT_BYTES, Scope, SyncRequest, Timestamp};
+use identity::{Principal, Subject};
+use intake::Arrival;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
+use super::authorization::{Authorized, GivesBackups, TakesBackups, Voice};
 use super::problem::Problem;
-use super::{Context, body};
+use super::{Context, authorization, body};
 use crate::backups::{self, Backup, Packed};
 
 /// How many snapshots are unpacked and read at once. A large one takes memory and a second of a processor; the others
@@ -82,10 +88,13 @@ pub(crate) struct BackupList {
     tag = "backups",
     params(("deviceId" = String, Path, description = "The installation; the document must be its own")),
     request_body(content = SnapshotBody, content_type = "application/json"),
+    security(("oauth" = ["capture"]), ("bearer" = ["capture"])),
     responses(
         (status = 201, description = "Stored", body = StoredBackup),
         (status = 200, description = "The newest version holds the same; nothing was stored", body = StoredBackup),
         (status = 400, description = "Not a snapshot, or that of another installation", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or one that does not count", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this, or for another device", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "More than 32 MiB, unpacked", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "An encoding other than gzip", body = Problem, content_type = "application/problem+json"),
@@ -94,12 +103,14 @@ pub(crate) struct BackupList {
 )]
 #[put("/api/devices/{deviceId}/backups")]
 pub(crate) async fn put_backup(
+    caller: Authorized<GivesBackups>,
     request: HttpRequest,
     device_id: Path<String>,
     payload: Payload,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
     let device_id = device(&device_id)?;
+    check_is_own(&caller.principal, &device_id, &context).await?;
     let received = body::receive(&request, payload, MAX_SNAPSHOT_BYTES).await?;
     let packed = pack(received).await?;
     if packed.device_id != device_id {
@@ -112,6 +123,42 @@ pub(crate) async fn put_backup(
     hear(&context, device_id, saved_through).await;
     let mut response = if kept.is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(StoredBackup { version: kept.version, entries: kept.entries }))
+}
+
+/// Only the installation itself gives its backups: 8 of somebody else would push out the good ones.
+async fn check_is_own(caller: &Principal, device_id: &DeviceId, context: &Context) -> Result<(), Problem> {
+    match Voice::of(caller, context).await? {
+        Voice::Any => Ok(()),
+        Voice::Of(own) if own == *device_id => Ok(()),
+        Voice::Of(_) | Voice::None => Err(Problem::not_yours(
+            "The deviceId in the path is not the installation that this token was given to.",
+        )),
+    }
+}
+
+/// Whose backups a caller may see.
+enum Visible {
+    All,
+    Of(BTreeSet<DeviceId>),
+}
+
+impl Visible {
+    async fn to(caller: &Principal, context: &Context) -> Result<Self, Problem> {
+        if caller.scopes.contains(Scope::Organize) {
+            return Ok(Self::All);
+        }
+        let Subject::Device(id) = &caller.subject else { return Ok(Self::Of(BTreeSet::new())) };
+        let enrolments =
+            context.authority.enrolments().await.map_err(|error| authorization::unavailable(&error))?;
+        Ok(Self::Of(enrolments.installations_of(id)))
+    }
+
+    fn includes(&self, device_id: &DeviceId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(devices) => devices.contains(device_id),
+        }
+    }
 }
 
 async fn pack(received: body::Received) -> Result<Packed, Problem> {
@@ -140,7 +187,7 @@ async fn hear(context: &Context, sender: DeviceId, saved_through: Option<u64>) {
         entries: Vec::new(),
     };
     let (store, queue, relay) = (&context.store, &context.queue, context.relay_progress());
-    let (campaigns, now) = (store.campaigns(), Timestamp::new(OffsetDateTime::now_utc()));
+    let (campaigns, now) = (store.campaigns(), Arrival::trusted(Timestamp::new(OffsetDateTime::now_utc())));
     let heard =
         intake::answer(store.log(), queue, campaigns.as_ref(), store.identity(), &relay, now, &report).await;
     if let Err(error) = heard {
@@ -148,18 +195,28 @@ async fn hear(context: &Context, sender: DeviceId, saved_through: Option<u64>) {
     }
 }
 
-/// The newest backups of all installations, at most 200.
+/// The newest backups of all installations that the caller may see, at most 200.
 #[utoipa::path(
     operation_id = "listBackups",
     tag = "backups",
+    security(("oauth" = ["capture"]), ("oauth" = ["organize"]), ("bearer" = ["capture"]), ("bearer" = ["organize"])),
     responses(
         (status = 200, description = "The backups", body = BackupList),
+        (status = 401, description = "No token, or one that does not count", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
         (status = 503, description = "The database does not answer: try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/api/backups")]
-pub(crate) async fn list_backups(context: Data<Context>) -> Result<Json<BackupList>, Problem> {
-    Ok(Json(BackupList { backups: backups::list(context.store.pool()).await? }))
+pub(crate) async fn list_backups(
+    caller: Authorized<TakesBackups>,
+    context: Data<Context>,
+) -> Result<Json<BackupList>, Problem> {
+    let only = match Visible::to(&caller.principal, &context).await? {
+        Visible::All => None,
+        Visible::Of(devices) => Some(devices),
+    };
+    Ok(Json(BackupList { backups: backups::list(context.store.pool(), only.as_ref()).await? }))
 }
 
 /// The backups of one installation.
@@ -167,18 +224,25 @@ pub(crate) async fn list_backups(context: Data<Context>) -> Result<Json<BackupLi
     operation_id = "listBackupsOfDevice",
     tag = "backups",
     params(("deviceId" = String, Path, description = "The installation")),
+    security(("oauth" = ["capture"]), ("oauth" = ["organize"]), ("bearer" = ["capture"]), ("bearer" = ["organize"])),
     responses(
-        (status = 200, description = "The backups; none of an installation that sent none", body = BackupList),
+        (status = 200, description = "The backups; none of an installation that sent none, or that the caller may not see", body = BackupList),
         (status = 400, description = "Not the id of an installation", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or one that does not count", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
         (status = 503, description = "The database does not answer: try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/api/devices/{deviceId}/backups")]
 pub(crate) async fn list_backups_of_device(
+    caller: Authorized<TakesBackups>,
     device_id: Path<String>,
     context: Data<Context>,
 ) -> Result<Json<BackupList>, Problem> {
     let device_id = device(&device_id)?;
+    if !Visible::to(&caller.principal, &context).await?.includes(&device_id) {
+        return Ok(Json(BackupList { backups: Vec::new() }));
+    }
     Ok(Json(BackupList { backups: backups::of_device(context.store.pool(), &device_id).await? }))
 }
 
@@ -190,15 +254,19 @@ pub(crate) async fn list_backups_of_device(
         ("deviceId" = String, Path, description = "The installation"),
         ("version" = u64, Path, description = "Version of the backup"),
     ),
+    security(("oauth" = ["capture"]), ("oauth" = ["organize"]), ("bearer" = ["capture"]), ("bearer" = ["organize"])),
     responses(
         (status = 200, description = "The snapshot", body = SnapshotBody, content_type = "application/json"),
         (status = 400, description = "Not the id of an installation", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such backup", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or one that does not count", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 404, description = "There is no such backup, or the caller may not see it", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer: try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/api/devices/{deviceId}/backups/{version}")]
 pub(crate) async fn get_backup(
+    caller: Authorized<TakesBackups>,
     path: Path<(String, String)>,
     request: HttpRequest,
     context: Data<Context>,
@@ -207,6 +275,9 @@ pub(crate) async fn get_backup(
     let device_id = device(&device_id)?;
     let unknown = || Problem::not_found("There is no such backup. The list is at /api/backups.");
     let version = Some(version.parse().map_err(|_| unknown())?);
+    if !Visible::to(&caller.principal, &context).await?.includes(&device_id) {
+        return Err(unknown());
+    }
     let pool = context.store.pool();
     let mut response = HttpResponse::Ok();
     response.content_type("application/json").insert_header((header::CACHE_CONTROL, "no-store"));

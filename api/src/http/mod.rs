@@ -6,6 +6,7 @@ pub mod backups;
 mod body;
 pub mod campaigns;
 pub mod check_email;
+pub mod enrol;
 pub mod exports;
 pub mod health;
 mod log;
@@ -44,8 +45,12 @@ pub struct Context {
     pub projections: Waker,
     /// Says who may what.
     pub authority: Arc<Authority>,
-    /// How often each address has asked for a token.
+    /// How often each caller has asked for a token.
     token_attempts: Arc<RateLimit>,
+    /// How often each address has tried a code.
+    code_attempts: Arc<RateLimit>,
+    /// How often each caller has asked whether an address is known.
+    email_questions: Arc<RateLimit>,
 }
 
 impl Context {
@@ -58,8 +63,15 @@ impl Context {
         let waker = runner.waker();
         let queue = Queue::start(store.log().clone(), store.opened_at(), move || waker.wake());
         let authority = Arc::new(Authority::new(store.log().clone(), store.identity().id));
-        let context =
-            Self { store, queue, projections: runner.waker(), authority, token_attempts: Arc::default() };
+        let context = Self {
+            store,
+            queue,
+            projections: runner.waker(),
+            authority,
+            token_attempts: Arc::default(),
+            code_attempts: Arc::default(),
+            email_questions: Arc::default(),
+        };
         (context, runner)
     }
 
@@ -128,5 +140,6 @@ pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfi
         .service(exports::head_leads)
         .service(exports::export_contacts)
         .service(exports::head_contacts)
+        .service(enrol::enrol_device)
         .service(token::issue_token);
 }

@@ -121,8 +121,9 @@ impl Problem {
     /// No token came with the request. `scope` is one that is enough.
     pub fn no_token(scope: Scope) -> Self {
         let detail = format!(
-            "This needs an access token with the scope {scope}, as `Authorization: Bearer …`. A client gets one from \
-             /oauth/token, and whoever is at the server from `leadlog tokens issue`. See docs/identity.md."
+            "This needs an access token with the scope {scope}, as `Authorization: Bearer …`. Devices and \
+             clients get one from /oauth/token, and whoever is at the server from `leadlog tokens issue`. See \
+             docs/identity.md."
         );
         let problem = Self::new(
             "urn:leadlog:problem:no-token",
@@ -170,16 +171,34 @@ impl Problem {
         Self { challenge: Some(format!("Bearer error=\"insufficient_scope\", scope=\"{told}\"")), ..problem }
     }
 
-    /// The address asks too often; there is room again after `wait`.
+    /// The code lets nobody in.
+    pub fn invalid_code(detail: impl Into<String>) -> Self {
+        Self::new(
+            "urn:leadlog:problem:invalid-code",
+            "The code lets nobody in",
+            StatusCode::FORBIDDEN,
+            detail,
+        )
+    }
+
+    /// What is asked for belongs to another device.
+    pub fn not_yours(detail: impl Into<String>) -> Self {
+        Self::new(
+            "urn:leadlog:problem:not-yours",
+            "This belongs to another device",
+            StatusCode::FORBIDDEN,
+            detail,
+        )
+    }
+
+    /// The caller asks too often; there is room again after `wait`.
     pub fn too_many_requests(wait: Duration) -> Self {
         let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
         let problem = Self::new(
             "urn:leadlog:problem:too-many-requests",
             "Too many requests",
             StatusCode::TOO_MANY_REQUESTS,
-            format!(
-                "Too many attempts from this address. Try again in {seconds} s; a token is good for 15 minutes."
-            ),
+            format!("Too many attempts. Try again in {seconds} s; a token is good for 15 minutes."),
         );
         Self { retry_after_s: Some(seconds), ..problem }
     }

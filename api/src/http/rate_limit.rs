@@ -1,11 +1,11 @@
-//! How often one address may try something.
+//! How often somebody may try something.
 //!
-//! Each address has a bucket of [`BURST`] attempts, which fills again by one each [`REFILL_INTERVAL`]. All that is kept
-//! of a bucket is when it will be full (GCRA), and a full one is not kept. Bounded: when more addresses try at once than
+//! Each caller, an address or the bearer of a token, has a bucket of [`BURST`] attempts, which fills again by one each [`REFILL_INTERVAL`]. All that is kept
+//! of a bucket is when it will be full (GCRA), and a full one is not kept. Bounded: when more callers try at once than
 //! are kept, those that come later share one bucket.
 //!
 //! It is a small thing of our own because `actix-governor` is under the GPL, and `governor` below it bounds no number of
-//! addresses. Each process counts for itself. Behind a proxy every caller has the proxy's address, so the bucket is large
+//! callers. Each process counts for itself. Behind a proxy every caller has the proxy's address, so the bucket is large
 //! enough for all of them together: a client asks four times an hour.
 
 use std::collections::HashMap;
@@ -13,14 +13,17 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
+use identity::Principal;
+
 /// Attempts that are answered at once.
 pub(crate) const BURST: u32 = 30;
 
 /// After which there is room for another one.
 const REFILL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Addresses of which it is known when they last tried.
-const MAX_ADDRESSES: usize = 10_000;
+/// Callers of whom it is known when they last tried.
+const MAX_CALLERS: usize = 10_000;
 
 /// The buckets.
 #[derive(Default)]
@@ -29,16 +32,32 @@ pub(crate) struct RateLimit(Mutex<Buckets>);
 #[derive(Default)]
 struct Buckets {
     /// When each will be full again.
-    full_at: HashMap<Whose, Instant>,
+    full_at: HashMap<Caller, Instant>,
     /// When full ones were last looked for.
     swept_at: Option<Instant>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Whose {
+/// Who tries something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Caller {
+    /// Whoever is at this address; of IPv6, in this /64.
     Address(IpAddr),
-    /// Of all that have no bucket to themselves.
-    Others,
+    /// Whoever a token was given to.
+    Bearer(String),
+    /// All who have no bucket to themselves.
+    Other,
+}
+
+impl Caller {
+    /// The caller by its address.
+    pub(crate) fn at(request: &HttpRequest) -> Self {
+        request.peer_addr().map_or(Self::Other, |peer| Self::Address(network_of(peer.ip())))
+    }
+
+    /// The caller by its token.
+    pub(crate) fn bearer(principal: &Principal) -> Self {
+        Self::Bearer(principal.subject.to_string())
+    }
 }
 
 impl RateLimit {
@@ -46,36 +65,47 @@ impl RateLimit {
     ///
     /// # Errors
     /// How long it takes until there is another one.
-    pub(crate) fn take(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(address, now)
+    pub(crate) fn take(&self, caller: Caller, now: Instant) -> Result<(), Duration> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = buckets.bucket_of(caller, now);
+        buckets.room(&caller, now)?;
+        let full_at = buckets.full_at(&caller, now);
+        buckets.full_at.insert(caller, full_at + REFILL_INTERVAL);
+        Ok(())
+    }
+
+    /// Whether there is an attempt to take; takes none.
+    ///
+    /// # Errors
+    /// As [`RateLimit::take`].
+    pub(crate) fn look(&self, caller: Caller, now: Instant) -> Result<(), Duration> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = buckets.bucket_of(caller, now);
+        buckets.room(&caller, now)
     }
 }
 
 impl Buckets {
-    fn take(&mut self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        let whose = self.bucket_of(address, now);
-        let full_at = self.full_at.get(&whose).copied().unwrap_or(now).max(now);
-        let ahead = full_at.duration_since(now);
-        let most_ahead = REFILL_INTERVAL * (BURST - 1);
-        if ahead > most_ahead {
-            return Err(ahead - most_ahead);
-        }
-        self.full_at.insert(whose, full_at + REFILL_INTERVAL);
-        Ok(())
+    fn full_at(&self, caller: &Caller, now: Instant) -> Instant {
+        self.full_at.get(caller).copied().unwrap_or(now).max(now)
     }
 
-    fn bucket_of(&mut self, address: Option<IpAddr>, now: Instant) -> Whose {
-        let Some(address) = address else { return Whose::Others };
-        let own = Whose::Address(network_of(address));
-        if self.full_at.contains_key(&own) || self.full_at.len() < MAX_ADDRESSES {
-            return own;
+    fn room(&self, caller: &Caller, now: Instant) -> Result<(), Duration> {
+        let ahead = self.full_at(caller, now).duration_since(now);
+        let most_ahead = REFILL_INTERVAL * (BURST - 1);
+        if ahead > most_ahead { Err(ahead - most_ahead) } else { Ok(()) }
+    }
+
+    fn bucket_of(&mut self, caller: Caller, now: Instant) -> Caller {
+        if self.full_at.contains_key(&caller) || self.full_at.len() < MAX_CALLERS {
+            return caller;
         }
-        // Looking costs as much as there are addresses, so not at every attempt.
+        // Looking costs as much as there are callers, so not at every attempt.
         if self.swept_at.is_none_or(|swept| now.duration_since(swept) >= REFILL_INTERVAL) {
             self.swept_at = Some(now);
             self.full_at.retain(|_, full_at| *full_at > now);
         }
-        if self.full_at.len() < MAX_ADDRESSES { own } else { Whose::Others }
+        if self.full_at.len() < MAX_CALLERS { caller } else { Caller::Other }
     }
 }
 
@@ -93,8 +123,8 @@ mod tests {
 
     use super::*;
 
-    fn address(number: u32) -> Option<IpAddr> {
-        Some(Ipv4Addr::from_bits(number).into())
+    fn address(number: u32) -> Caller {
+        Caller::Address(Ipv4Addr::from_bits(number).into())
     }
 
     #[test]
@@ -107,6 +137,7 @@ mod tests {
         limit.take(address(2), now).unwrap();
         let later = now + REFILL_INTERVAL;
         limit.take(address(1), later).unwrap();
+        assert_eq!(limit.look(address(1), later), Err(REFILL_INTERVAL));
         limit.take(address(1), later).unwrap_err();
         // What was refused costs nothing.
         let full = later + REFILL_INTERVAL * BURST;
@@ -122,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_take_no_more_memory_and_shut_nobody_out_for_long() {
+    fn many_callers_take_no_more_memory_and_shut_nobody_out_for_long() {
         let (limit, now) = (RateLimit::default(), Instant::now());
-        let most = u32::try_from(MAX_ADDRESSES).unwrap();
+        let most = u32::try_from(MAX_CALLERS).unwrap();
         (0..most).for_each(|number| limit.take(address(number), now).unwrap());
         let answered = (most..2 * most).filter(|number| limit.take(address(*number), now).is_ok()).count();
         assert_eq!(answered, BURST as usize, "they share one bucket");
         limit.take(address(0), now).unwrap();
-        assert_eq!(limit.0.lock().unwrap().full_at.len(), MAX_ADDRESSES + 1);
+        assert_eq!(limit.0.lock().unwrap().full_at.len(), MAX_CALLERS + 1);
         let later = now + REFILL_INTERVAL * (BURST + 1);
         limit.take(address(3 * most), later).unwrap();
         assert_eq!(limit.0.lock().unwrap().full_at.len(), 1);

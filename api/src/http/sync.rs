@@ -7,13 +7,15 @@ use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, post};
 use domain::{
     DeviceId, DeviceReport, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Receipt,
-    SyncRequest, SyncResponse, Timestamp,
+    Scope, SyncRequest, SyncResponse, Timestamp,
 };
-use intake::IntakeError;
+use identity::Principal;
+use intake::{Arrival, IntakeError};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
+use super::authorization::{Authorized, GivesLeads, Voice};
 use super::problem::Problem;
 use super::{Context, body};
 
@@ -64,14 +66,18 @@ fn at_most_i64(number: u64) -> Result<(), ValidationError> {
 
 /// Records entries, and answers a verdict for each.
 ///
-/// Sending again is harmless. A verdict is given after the entry is durable.
+/// Sending again is harmless. A verdict is given after the entry is durable. What a device hands in that was shut out is
+/// kept for somebody to look at (`quarantined`).
 #[utoipa::path(
     operation_id = "syncLeads",
     tag = "leads",
     request_body(content = SyncRequestBody, content_type = "application/json"),
+    security(("oauth" = ["capture"]), ("oauth" = ["quarantine"]), ("bearer" = ["capture"]), ("bearer" = ["quarantine"])),
     responses(
         (status = 200, description = "One result per entry, in order", body = SyncResponse),
         (status = 400, description = "The body is not JSON of this shape", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or one that does not count", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too many bytes or entries: send fewer at once", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "An encoding other than gzip", body = Problem, content_type = "application/problem+json"),
@@ -80,12 +86,17 @@ fn at_most_i64(number: u64) -> Result<(), ValidationError> {
 )]
 #[post("/api/leads/sync")]
 pub(crate) async fn sync_leads(
+    caller: Authorized<GivesLeads>,
     request: HttpRequest,
     payload: Payload,
     context: Data<Context>,
 ) -> Result<Json<SyncResponse>, Problem> {
     let body = body::read(&request, payload, MAX_BODY_BYTES).await?;
-    let sync = parse(&body)?;
+    let mut sync = parse(&body)?;
+    vouch(&mut sync, &caller.principal, &context).await?;
+    // A device that was shut out hands in what it holds; nobody else has that scope.
+    let is_quarantined = !caller.principal.scopes.contains(Scope::Capture);
+    let arrival = Arrival { at: Timestamp::new(OffsetDateTime::now_utc()), is_quarantined };
     // Before anything else: what it covers has its verdicts in the log already.
     let relay = context.relay_progress();
     let campaigns = context.store.campaigns();
@@ -95,11 +106,27 @@ pub(crate) async fn sync_leads(
         campaigns.as_ref(),
         context.store.identity(),
         &relay,
-        Timestamp::new(OffsetDateTime::now_utc()),
+        arrival,
         &sync,
     );
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(IntakeError::TimedOut))?;
     Ok(Json(answer))
+}
+
+/// Lets the request say of its sender only what the store has made sure of. What it says of another installation, as one
+/// that brings its entries may, is taken like everything else; that it *is* that installation is not.
+async fn vouch(sync: &mut SyncRequest<'_>, caller: &Principal, context: &Context) -> Result<(), Problem> {
+    let own = match Voice::of(caller, context).await? {
+        Voice::Any => return Ok(()),
+        Voice::Of(own) => Some(own),
+        Voice::None => None,
+    };
+    if sync.sender != own {
+        tracing::warn!(caller = %caller.subject, "a sender is not the installation that it says it is");
+        sync.sender = own;
+        sync.saved_through = None;
+    }
+    Ok(())
 }
 
 fn parse(body: &[u8]) -> Result<SyncRequest<'_>, Problem> {

@@ -1,15 +1,16 @@
-//! `POST /oauth/token`: API clients get access tokens for their secret (RFC 6749, sections 4.4 and 5).
+//! `POST /oauth/token`: access tokens for API clients, for their secret (RFC 6749, sections 4.4 and 5), and for devices, for
+//! an assertion that they sign (RFC 7523, section 2.2).
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Data, Payload};
+use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::{Scopes, Timestamp};
+use domain::{ScopeError, Scopes, Timestamp};
 use identity::{AccessToken, AuthorityError};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -17,10 +18,14 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
+use super::rate_limit::Caller;
 use super::{Context, authorization, body};
 
 /// What is asked has a few hundred.
 const MAX_TOKEN_REQUEST_BYTES: usize = 4096;
+
+/// The one kind of assertion (RFC 7523, section 2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -39,6 +44,12 @@ struct TokenRequest {
     client_id: Option<String>,
     /// Its secret, beside `client_id`.
     client_secret: Option<String>,
+    /// Of a device: `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`
+    client_assertion_type: Option<String>,
+    /// Of a device: a JWT that it signed by ES256, with `iss` and `sub` (its enrolment), `aud` (`urn:leadlog:store:` and the
+    /// id of this store), `exp` (in at most five minutes, by the header `Date` of this store) and `jti` (random, never
+    /// used again).
+    client_assertion: Option<String>,
 }
 
 /// A token.
@@ -67,10 +78,11 @@ pub(crate) struct TokenError {
     error_description: String,
 }
 
-/// Gives an API client an access token for 15 minutes.
+/// Gives an API client or a device an access token for 15 minutes.
 ///
-/// The client shows its secret by HTTP Basic, or as `client_id` and `client_secret` in the body. It asks again when the
-/// token has expired, or is answered 401. An address that asks too often is answered 429.
+/// A client shows its secret by HTTP Basic, or as `client_id` and `client_secret` in the body; a device an assertion, as
+/// `client_assertion`. It asks again when the token has expired, or is answered 401. Who asks too often is answered 429. A
+/// device that was shut out gets tokens with the scope `quarantine`.
 #[utoipa::path(
     operation_id = "issueToken",
     tag = "identity",
@@ -78,7 +90,7 @@ pub(crate) struct TokenError {
     responses(
         (status = 200, description = "A token", body = TokenAnswer),
         (status = 400, description = "Not what is documented here, or more than the client is registered for", body = TokenError),
-        (status = 401, description = "The client or its secret is not known, or was revoked", body = TokenError, headers(("WWW-Authenticate" = String, description = "`Basic`"))),
+        (status = 401, description = "The client or its secret is not known, or was revoked; or the assertion does not count", body = TokenError, headers(("WWW-Authenticate" = String, description = "`Basic`"))),
         (status = 429, description = "Too many attempts from this address", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds"))),
         (status = 503, description = "The store cannot answer now: try again", body = Problem, content_type = "application/problem+json"),
     )
@@ -89,34 +101,98 @@ pub(crate) async fn issue_token(
     payload: Payload,
     context: Data<Context>,
 ) -> Result<HttpResponse, Refusal> {
-    let address = request.peer_addr().map(|peer| peer.ip());
-    context.token_attempts.take(address, Instant::now()).map_err(Problem::too_many_requests)?;
+    let (limit, address) = (&context.token_attempts, Caller::at(&request));
+    limit.look(address.clone(), Instant::now()).map_err(Problem::too_many_requests)?;
     let body = read(&request, payload).await?;
-    let Parameters { grant_type, scope, client_id, client_secret } = Parameters::of(&body)?;
-    let (name, secret) = credentials(&request, client_id, client_secret)?;
-    let grant_type = grant_type.ok_or_else(|| TokenError::invalid_request("grant_type is missing"))?;
-    if grant_type != "client_credentials" {
-        return Err(TokenError::new(
-            "unsupported_grant_type",
-            "the only grant_type here is client_credentials",
-        )
-        .into());
-    }
-    let asked: Option<Scopes> = scope
-        .map(|scope| {
-            scope.parse().map_err(|error| {
-                TokenError::new("invalid_scope", format!("each scope {error}, separated by one space"))
-            })
-        })
-        .transpose()?;
     let now = Timestamp::new(OffsetDateTime::now_utc());
-    let client = context.authority.authenticate(&name, secret, now).await?;
-    let issued = context.authority.issue_to_client(client, asked, now).await?;
-    tracing::debug!(client = name, scopes = %issued.scopes, "issued an access token");
-    Ok(no_store(HttpResponse::Ok().json(TokenAnswer::of(issued, now))))
+    let answer = match Asked::of(&request, &body) {
+        Ok(Asked::ByDevice { assertion, scopes }) => {
+            let issued = of_device(&context, &assertion, scopes.as_ref(), now).await;
+            // Many devices may be behind one address, and a signature is checked in no time.
+            if issued.is_err() {
+                limit.take(address, Instant::now()).map_err(Problem::too_many_requests)?;
+            }
+            issued?
+        }
+        Ok(Asked::ByClient { name, secret, scopes }) => {
+            limit.take(address, Instant::now()).map_err(Problem::too_many_requests)?;
+            let client = context.authority.authenticate(&name, secret, now).await?;
+            let issued = context.authority.issue_to_client(client, scopes, now).await?;
+            tracing::debug!(client = name, scopes = %issued.scopes, "issued an access token");
+            issued
+        }
+        Err(error) => {
+            limit.take(address, Instant::now()).map_err(Problem::too_many_requests)?;
+            return Err(error.into());
+        }
+    };
+    Ok(no_store(HttpResponse::Ok().json(TokenAnswer::of(answer, now))))
 }
 
-async fn read(request: &HttpRequest, payload: Payload) -> Result<actix_web::web::Bytes, TokenError> {
+async fn of_device(
+    context: &Context,
+    assertion: &str,
+    asked: Option<&Scopes>,
+    now: Timestamp,
+) -> Result<AccessToken, Refusal> {
+    let device = context.authority.authenticate_device(assertion, now).await?;
+    if let Some(asked) = asked
+        && !device.scopes().include(asked)
+    {
+        let allowed = device.scopes().clone();
+        return Err(AuthorityError::ScopeNotAllowed { allowed }.into());
+    }
+    let enrolment = device.id.clone();
+    // One that asks and asks fills a table.
+    let caller = Caller::Bearer(enrolment.to_string());
+    context.token_attempts.take(caller, Instant::now()).map_err(Problem::too_many_requests)?;
+    let issued = context.authority.issue_to_device(device, now).await?;
+    tracing::debug!(%enrolment, scopes = %issued.scopes, "issued an access token");
+    Ok(issued)
+}
+
+/// What is asked for, and by whom.
+enum Asked {
+    ByClient { name: String, secret: String, scopes: Option<Scopes> },
+    ByDevice { assertion: String, scopes: Option<Scopes> },
+}
+
+impl Asked {
+    fn of(request: &HttpRequest, body: &[u8]) -> Result<Self, TokenError> {
+        let Parameters { grant_type, scope, client_id, client_secret, assertion_type, assertion } =
+            Parameters::of(body)?;
+        let by_client = match (assertion_type.as_deref(), assertion) {
+            (None, None) => Ok(credentials(request, client_id, client_secret)?),
+            (Some(JWT_BEARER), Some(assertion)) => {
+                if client_secret.is_some() || request.headers().contains_key(header::AUTHORIZATION) {
+                    return Err(TokenError::invalid_request("show a secret or an assertion, not both"));
+                }
+                Err(assertion)
+            }
+            (Some(JWT_BEARER), None) => {
+                return Err(TokenError::invalid_request("client_assertion is missing"));
+            }
+            (_, _) => {
+                let what = format!("the client_assertion_type here is {JWT_BEARER}");
+                return Err(TokenError::invalid_request(what));
+            }
+        };
+        let grant_type = grant_type.ok_or_else(|| TokenError::invalid_request("grant_type is missing"))?;
+        if grant_type != "client_credentials" {
+            let what = "the only grant_type here is client_credentials";
+            return Err(TokenError::new("unsupported_grant_type", what));
+        }
+        let scopes = scope.map(|scope| scope.parse()).transpose().map_err(|error: ScopeError| {
+            TokenError::new("invalid_scope", format!("each scope {error}, separated by one space"))
+        })?;
+        Ok(match by_client {
+            Ok((name, secret)) => Self::ByClient { name, secret, scopes },
+            Err(assertion) => Self::ByDevice { assertion, scopes },
+        })
+    }
+}
+
+async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, TokenError> {
     let given =
         request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = given.split(';').next().unwrap_or_default().trim();
@@ -134,6 +210,8 @@ struct Parameters {
     scope: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
+    assertion_type: Option<String>,
+    assertion: Option<String>,
 }
 
 impl Parameters {
@@ -146,6 +224,8 @@ impl Parameters {
                 "scope" => &mut parameters.scope,
                 "client_id" => &mut parameters.client_id,
                 "client_secret" => &mut parameters.client_secret,
+                "client_assertion_type" => &mut parameters.assertion_type,
+                "client_assertion" => &mut parameters.assertion,
                 _ => continue,
             };
             // Also when one of them is empty: readers before this one may have taken the other.
@@ -267,7 +347,9 @@ impl From<Problem> for Refusal {
 impl From<AuthorityError> for Refusal {
     fn from(error: AuthorityError) -> Self {
         match error {
-            AuthorityError::UnknownClient => TokenError::invalid_client(error.to_string()).into(),
+            AuthorityError::UnknownClient | AuthorityError::RefusedAssertion(_) => {
+                TokenError::invalid_client(error.to_string()).into()
+            }
             AuthorityError::ScopeNotAllowed { .. } => {
                 TokenError::new("invalid_scope", error.to_string()).into()
             }

@@ -91,7 +91,7 @@ async fn a_browser_is_told_to_run_nothing_but_the_app() {
         assert_eq!(header("referrer-policy"), Some("no-referrer"));
         assert_eq!(
             header("permissions-policy"),
-            Some("camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+            Some("camera=(self), geolocation=(), microphone=(), payment=(), usb=()")
         );
         assert_eq!(header("cross-origin-opener-policy"), Some("same-origin"));
         assert_eq!(header("x-content-type-options"), Some("nosniff"));

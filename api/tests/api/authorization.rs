@@ -1,6 +1,7 @@
-//! Routes that hand out leads and contacts in bulk answer nobody without a token for it, and say what is wrong.
+//! Every route but a few answers nobody without a token for it, and says what is wrong.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use domain::{Scope, Timestamp};
 use identity::RefusedToken;
@@ -11,26 +12,31 @@ use time::OffsetDateTime;
 use crate::clients::{ask_for_token, registered, token_for};
 use crate::server::{Answer, Server};
 
-/// Routes that ask for no token. All but `/oauth/token`, the campaigns and health wait for the enrolment of devices.
-const OPEN: [&str; 10] = [
-    "get /api/backups",
+/// Routes that ask for no token: what a form says, how the store is, and the two ways to get a token.
+const OPEN: [&str; 5] = [
     "get /api/campaigns/{id}",
-    "get /api/devices/{deviceId}/backups",
-    "get /api/devices/{deviceId}/backups/{version}",
     "get /api/health",
-    "get /api/leads/check-email",
     "head /api/health",
-    "post /api/leads/sync",
+    "post /api/devices/enrol",
     "post /oauth/token",
-    "put /api/devices/{deviceId}/backups",
 ];
+
+/// Routes that believe a token on what was known a second ago, because nothing leaves the store by them.
+const BELIEVE_LATELY: [&str; 2] = ["/api/leads/sync", "/api/leads/check-email"];
 
 /// A route that asks for a token.
 struct Guarded {
     method: String,
     path: String,
-    /// Each is enough.
-    scopes: BTreeSet<String>,
+    /// Each is enough; the first is the one that callers are told.
+    scopes: Vec<String>,
+}
+
+impl Guarded {
+    /// A scope that is enough.
+    fn told(&self) -> Scope {
+        self.scopes[0].parse().unwrap()
+    }
 }
 
 /// The routes of the document, and those of them that ask for nothing.
@@ -44,13 +50,18 @@ fn routes() -> (Vec<Guarded>, BTreeSet<String>) {
                 open.insert(format!("{method} {path}"));
                 continue;
             };
-            let mut scopes = BTreeSet::new();
+            let mut scopes = Vec::new();
             for (scheme, needed) in security.iter().flat_map(|way| way.as_object().unwrap()) {
                 assert!(schemes.contains_key(scheme), "{scheme} of {path} is described");
                 let [scope] = &needed.as_array().unwrap()[..] else { panic!("one scope is enough: {path}") };
-                scopes.insert(scope.as_str().unwrap().to_owned());
+                let scope = scope.as_str().unwrap().to_owned();
+                if !scopes.contains(&scope) {
+                    scopes.push(scope);
+                }
             }
-            guarded.push(Guarded { method: method.clone(), path: path.replace("{format}", "csv"), scopes });
+            let path =
+                path.replace("{format}", "csv").replace("{deviceId}", "ipad-7").replace("{version}", "1");
+            guarded.push(Guarded { method: method.clone(), path, scopes });
         }
     }
     (guarded, open)
@@ -68,17 +79,26 @@ async fn ask(server: &Server, route: &Guarded, authorizations: &[&str]) -> (u16,
     (answer.status().as_u16(), challenge, Answer::read(answer).await)
 }
 
+/// Whether it is the request that is judged, and not who sent it.
+async fn lets_in(server: &Server, route: &Guarded, token: &str) -> bool {
+    let (status, challenge, _) = ask(server, route, &[&format!("Bearer {token}")]).await;
+    assert!(challenge.is_none() || matches!(status, 401 | 403), "{} {}: {status}", route.method, route.path);
+    challenge.is_none()
+}
+
 /// The exact refusal: status, challenge, and as a body the problem with its reason.
 async fn assert_refused(
     server: &Server,
     route: &Guarded,
     authorizations: &[&str],
-    (status, kind, challenge, reason): (u16, &str, &str, &str),
+    (status, kind, error, reason): (u16, &str, Option<&str>, &str),
     case: &str,
 ) {
+    let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
+    let challenge = &format!("Bearer {error}scope=\"{}\"", route.told());
     let (found, told, answer) = ask(server, route, authorizations).await;
     let case = format!("{case}: {} {}", route.method, route.path);
-    assert_eq!((found, told.as_deref()), (status, Some(challenge)), "{case}");
+    assert_eq!((found, told.as_ref()), (status, Some(challenge)), "{case}");
     assert_eq!(answer.content_type, "application/problem+json", "{case}");
     if route.method != "head" {
         assert_eq!(answer.json()["type"], format!("urn:leadlog:problem:{kind}"), "{case}");
@@ -87,20 +107,14 @@ async fn assert_refused(
     }
 }
 
-const NO_TOKEN: (u16, &str, &str, &str) =
-    (401, "no-token", r#"Bearer scope="crm""#, "`Authorization: Bearer …`");
+const NO_TOKEN: (u16, &str, Option<&str>, &str) = (401, "no-token", None, "`Authorization: Bearer …`");
 
-const UNREADABLE: (u16, &str, &str, &str) =
-    (400, "unreadable-token", r#"Bearer error="invalid_request", scope="crm""#, "one access token");
-
-fn invalid(refused: RefusedToken) -> (u16, &'static str, &'static str, String) {
-    (401, "invalid-token", r#"Bearer error="invalid_token", scope="crm""#, refused.to_string())
-}
+const UNREADABLE: (u16, &str, Option<&str>, &str) =
+    (400, "unreadable-token", Some("invalid_request"), "one access token");
 
 async fn assert_invalid(server: &Server, route: &Guarded, token: &str, refused: RefusedToken, case: &str) {
-    let (status, kind, challenge, reason) = invalid(refused);
-    let authorization = format!("Bearer {token}");
-    assert_refused(server, route, &[&authorization], (status, kind, challenge, &reason), case).await;
+    let refusal = (401, "invalid-token", Some("invalid_token"), &*refused.to_string());
+    assert_refused(server, route, &[&format!("Bearer {token}")], refusal, case).await;
 }
 
 #[test]
@@ -108,10 +122,11 @@ fn the_routes_that_ask_for_no_token_are_known() {
     let (guarded, open) = routes();
     assert_eq!(open, OPEN.map(str::to_owned).into());
     let exports = guarded.iter().filter(|route| route.path.starts_with("/api/exports/")).count();
-    assert_eq!(exports, 4);
-    // Nobody can be given a scope that no route asks for, and every other one.
+    assert_eq!((exports, guarded.len()), (4, 10));
+    // Every scope that anybody has opens something, and none that nobody has does.
     let asked: BTreeSet<String> = guarded.into_iter().flat_map(|route| route.scopes).collect();
-    assert_eq!(asked, Scope::GRANTABLE.map(|scope| scope.to_string()).into());
+    let given = Scope::GRANTABLE.into_iter().chain([Scope::Quarantine]);
+    assert_eq!(asked, given.map(|scope| scope.to_string()).collect());
 }
 
 #[actix_web::test]
@@ -119,16 +134,18 @@ async fn no_route_that_asks_for_a_token_answers_without_a_good_one() {
     let (server, other) = (Server::start().await, Server::start().await);
     let now = Timestamp::new(OffsetDateTime::now_utc());
     let forger = Forger::of(&server.pool, server.store.identity().id, now).await;
-    let (revoked, secret) = registered(&server, "revoked", "crm").await;
+    let (revoked, secret) = registered(&server, "revoked", "crm capture").await;
     let of_revoked = token_for(&server.address(), &revoked, &secret).await;
     for route in &routes().0 {
-        assert_eq!(ask(&server, route, &[&format!("Bearer {of_revoked}")]).await.0, 200, "before");
+        // Of the backups of iPads a program may give none.
+        assert!(lets_in(&server, route, &of_revoked).await || route.method == "put", "before");
     }
     identity::revoke(&server.pool, &revoked).await.unwrap();
 
     for mut route in routes().0 {
-        let genuine = format!("bearer {}", forger.genuine(Scope::Crm));
-        assert_eq!(ask(&server, &route, &[&genuine]).await.0, 200, "or the forgeries prove nothing");
+        let scope = route.told();
+        let genuine = format!("bearer {}", forger.genuine(scope));
+        assert!(lets_in(&server, &route, &forger.genuine(scope)).await, "or the forgeries prove nothing");
         assert_refused(&server, &route, &[], NO_TOKEN, "no token").await;
         assert_refused(&server, &route, &["Basic YTpi"], NO_TOKEN, "another scheme").await;
         assert_refused(&server, &route, &[&genuine, &genuine], UNREADABLE, "two tokens").await;
@@ -136,22 +153,23 @@ async fn no_route_that_asks_for_a_token_answers_without_a_good_one() {
         assert_refused(&server, &route, &["Bearer"], UNREADABLE, "the scheme alone").await;
         assert_refused(&server, &route, &["Bearer  "], UNREADABLE, "an empty token").await;
 
-        for forgery in forger.forgeries(Scope::Crm) {
+        for forgery in forger.forgeries(scope) {
             assert_invalid(&server, &route, &forgery.token, forgery.refusal, forgery.name).await;
         }
         let of_another = RefusedToken::UnknownKey;
         assert_invalid(&server, &route, &other.token, of_another, "the token of another store").await;
+        until_refused(&server, &route, &of_revoked).await;
         let of_revoked_client = RefusedToken::RevokedClient;
         assert_invalid(&server, &route, &of_revoked, of_revoked_client, "a revoked client").await;
 
         for scope in Scope::ALL {
-            let bearer = format!("Bearer {}", forger.genuine(scope));
-            if route.scopes.contains(scope.as_str()) {
-                assert_eq!(ask(&server, &route, &[&bearer]).await.0, 200, "{scope}");
+            if route.scopes.iter().any(|enough| enough == scope.as_str()) {
+                assert!(lets_in(&server, &route, &forger.genuine(scope)).await, "{scope}");
                 continue;
             }
-            let challenge = r#"Bearer error="insufficient_scope", scope="crm""#;
-            let refusal = (403, "insufficient-scope", challenge, "crm or organize");
+            let needed = route.scopes.join(" or ");
+            let refusal = (403, "insufficient-scope", Some("insufficient_scope"), &*needed);
+            let bearer = format!("Bearer {}", forger.genuine(scope));
             assert_refused(&server, &route, &[&bearer], refusal, scope.as_str()).await;
         }
         // In the query it would stand in the logs of every proxy.
@@ -166,6 +184,14 @@ async fn no_route_that_asks_for_a_token_answers_without_a_good_one() {
     }
 }
 
+/// What was taken back counts at once where something leaves the store, and within a second elsewhere.
+async fn until_refused(server: &Server, route: &Guarded, token: &str) {
+    let since = Instant::now();
+    while BELIEVE_LATELY.contains(&route.path.as_str()) && lets_in(server, route, token).await {
+        assert!(since.elapsed() < Duration::from_secs(10), "{}", route.path);
+    }
+}
+
 /// While it cannot be said who may what, nobody may anything.
 #[actix_web::test]
 async fn while_the_database_is_away_nobody_is_let_in() {
@@ -173,14 +199,20 @@ async fn while_the_database_is_away_nobody_is_let_in() {
     let now = Timestamp::new(OffsetDateTime::now_utc());
     let forger = Forger::of(&server.pool, server.store.identity().id, now).await;
     let (name, secret) = registered(&server, "crm-import", "crm").await;
-    let token = token_for(&server.address(), &name, &secret).await;
-    for route in &routes().0 {
-        assert_eq!(ask(&server, route, &[&format!("Bearer {token}")]).await.0, 200);
-    }
+    let of_client = token_for(&server.address(), &name, &secret).await;
+    assert!(lets_in(&server, &routes().0[0], &forger.genuine(Scope::Capture)).await);
     server.store.pool().close().await;
     for route in &routes().0 {
-        for token in [&token, &server.token, &forger.genuine(Scope::Organize)] {
-            let (status, challenge, _) = ask(&server, route, &[&format!("Bearer {token}")]).await;
+        for token in [&of_client, &server.token, &forger.genuine(route.told())] {
+            let bearer = format!("Bearer {token}");
+            let since = Instant::now();
+            let (status, challenge) = loop {
+                let (status, challenge, _) = ask(&server, route, &[&bearer]).await;
+                if status == 503 || !BELIEVE_LATELY.contains(&route.path.as_str()) {
+                    break (status, challenge);
+                }
+                assert!(since.elapsed() < Duration::from_secs(10), "{}", route.path);
+            };
             assert_eq!((status, challenge), (503, None), "{} {}", route.method, route.path);
         }
         let (status, ..) = ask(&server, route, &["Bearer garbage"]).await;

@@ -161,7 +161,7 @@ async fn what_makes_no_sense_is_refused_with_what_to_do() {
     refused(&server, &["add", "CRM import", "--scope", "crm"], "begin with a letter").await;
     refused(&server, &["add", "other"], "--scope").await;
     refused(&server, &["add", "other", "--scope", "admin"], "organize and crm").await;
-    refused(&server, &["add", "other", "--scope", "crm,operate"], "operate means nothing yet").await;
+    refused(&server, &["add", "other", "--scope", "crm,operate"], "operate is not given to anybody").await;
     refused(&server, &["add", "leadlog-cli", "--scope", "crm"], "choose another name").await;
     refused(&server, &["set-scopes", "crm-import", "--scope", "crm"], "just these scopes already").await;
     refused(&server, &["rotate", "crm-import", "--keep-old-for", "91d"], "90d at most").await;
@@ -189,7 +189,7 @@ async fn whoever_is_at_the_server_gets_a_token_for_a_while() {
         (&["--scope", "crm", "--for", "0s"], "for a while"),
         (&["--scope", "crm", "--name", "Ewa Nowak"], "1 to 64 characters"),
         (&["--for", "1h"], "--scope"),
-        (&["--scope", "capture"], "capture means nothing yet"),
+        (&["--scope", "quarantine"], "quarantine is not given to anybody"),
     ] {
         let said = issue(args).await;
         assert!(!said.is_success && said.error.contains(told), "{args:?}: {}{}", said.out, said.error);

@@ -17,9 +17,9 @@ const LEADS_PER_SENDER: u64 = 300;
 const BATCH: usize = 5;
 
 /// One try; `None` when nothing is known about the entries.
-async fn try_to_sync(address: &str, entries: &[Value]) -> Option<Vec<EntryResult>> {
+async fn try_to_sync(address: &str, token: &str, entries: &[Value]) -> Option<Vec<EntryResult>> {
     let client = awc::Client::builder().timeout(Duration::from_secs(30)).finish();
-    let request = client.post(format!("{address}/api/leads/sync"));
+    let request = client.post(format!("{address}/api/leads/sync")).bearer_auth(token);
     let mut response = request.send_body(json!({ "entries": entries }).to_string()).await.ok()?;
     if response.status() != 200 {
         return None;
@@ -28,9 +28,9 @@ async fn try_to_sync(address: &str, entries: &[Value]) -> Option<Vec<EntryResult
 }
 
 /// What a device does: sends until each entry has a verdict.
-async fn sync(address: &str, entries: &[Value]) -> Vec<EntryResult> {
+async fn sync(address: &str, token: &str, entries: &[Value]) -> Vec<EntryResult> {
     loop {
-        if let Some(results) = try_to_sync(address, entries).await {
+        if let Some(results) = try_to_sync(address, token, entries).await {
             return results;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -45,17 +45,19 @@ async fn no_kill_loses_or_doubles_a_lead_or_takes_a_verdict_back() {
     let mut program = Program::serve(&data.path(), &listen);
     let address = program.address.clone();
 
+    let token = Program::token(&data.path(), "capture").await;
+
     let answered = Rc::new(Cell::new(0));
     let senders: Vec<_> = (0..SENDERS)
         .map(|sender| {
-            let (address, answered) = (address.clone(), answered.clone());
+            let (address, token, answered) = (address.clone(), token.clone(), answered.clone());
             actix_web::rt::spawn(async move {
                 let mut receipts = BTreeMap::new();
                 let leads: Vec<Value> = (0..LEADS_PER_SENDER)
                     .map(|number| lead(1 + sender * LEADS_PER_SENDER + number))
                     .collect();
                 for batch in leads.chunks(BATCH) {
-                    for result in sync(&address, batch).await {
+                    for result in sync(&address, &token, batch).await {
                         assert!(result.status.is_stored(), "{result:?}");
                         receipts
                             .insert(result.client_id.unwrap(), (result.position.unwrap(), result.append_id));
@@ -95,7 +97,7 @@ async fn no_kill_loses_or_doubles_a_lead_or_takes_a_verdict_back() {
 
     // Every verdict that was given still stands, at its place; sending everything again adds nothing.
     for number in 1..=total {
-        let result = sync(&address, &[lead(number)]).await.remove(0);
+        let result = sync(&address, &token, &[lead(number)]).await.remove(0);
         assert_eq!(result.status, Verdict::Duplicate);
         let receipt = (result.position.unwrap(), result.append_id);
         assert_eq!(receipts.get(&result.client_id.unwrap()), Some(&receipt), "invariant 3");

@@ -1,8 +1,10 @@
 //! Database users that are not the owner of the tables, made by the SQL of docs/operations.md.
 
-use domain::{SyncResponse, Verdict};
-use serde_json::json;
+use domain::{SyncResponse, Timestamp, Verdict};
+use identity::testing::KeyedDevice;
+use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, PgPool};
+use time::OffsetDateTime;
 
 use crate::backups::snapshot;
 use crate::program::{Program, leadlog};
@@ -155,7 +157,9 @@ async fn a_user_that_serves_takes_leads_in_and_looks_after_everything_but_the_sc
     user.run("UPDATE projection_cursors SET version = version - 1 WHERE name = 'leads'").await;
     let program = Program::serve_on(&user.url);
     let entries = json!([lead(3), lead_with(4, |lead| lead["consents"] = json!([]))]);
-    let send = awc::Client::default().post(format!("{}/api/leads/sync", program.address));
+    let token = user.does(&["tokens", "issue", "--scope", "crm,capture"]).await;
+    let token = token.trim_end();
+    let send = awc::Client::default().post(format!("{}/api/leads/sync", program.address)).bearer_auth(token);
     let mut answer = send.send_body(json!({ "entries": entries }).to_string()).await.unwrap();
     let answer: SyncResponse = serde_json::from_slice(&answer.body().await.unwrap()).unwrap();
     let verdicts: Vec<Verdict> = answer.results.iter().map(|result| result.status).collect();
@@ -163,10 +167,10 @@ async fn a_user_that_serves_takes_leads_in_and_looks_after_everything_but_the_sc
     let exported = user.does(&["export", "leads"]).await;
     assert!(exported.contains("anna3@example.com"), "{exported}");
     user.does(&["quarantine", "dismiss", &digest]).await;
-    let token = user.does(&["tokens", "issue", "--scope", "crm"]).await;
     let export = awc::Client::default().get(format!("{}/api/exports/leads.csv", program.address));
-    assert_eq!(export.bearer_auth(token.trim_end()).send().await.unwrap().status().as_u16(), 200);
+    assert_eq!(export.bearer_auth(token).send().await.unwrap().status().as_u16(), 200);
     user.does(&["clients", "add", "crm", "--scope", "crm"]).await;
+    a_device_comes_in(&user, &program).await;
     user.does(&["keys", "retire"]).await;
     let right = "SELECT has_table_privilege($1, 'signing_keys', 'DELETE, TRUNCATE')";
     let may_delete: bool = sqlx::query_scalar(right).bind(&user.name).fetch_one(&server.pool).await.unwrap();
@@ -224,13 +228,34 @@ async fn a_rebuild_that_the_database_refuses_in_the_middle_says_what_it_leaves()
     user.drop().await;
 }
 
+/// By a code, and to a token.
+async fn a_device_comes_in(user: &User, program: &Program) {
+    let device = KeyedDevice::new("ipad-7");
+    let shown: Value =
+        serde_json::from_str(&user.does(&["devices", "enrol", "iPad 7", "--json"]).await).unwrap();
+    let enrol = awc::Client::default().post(format!("{}/api/devices/enrol", program.address));
+    let mut answer = enrol.send_json(&device.request(shown["code"].as_str().unwrap())).await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    let (enrolment, store) = (answer["enrolmentId"].as_str().unwrap(), answer["storeId"].as_str().unwrap());
+    let now = Timestamp::new(OffsetDateTime::now_utc());
+    let assertion = device.assertion(&enrolment.parse().unwrap(), store.parse().unwrap(), now);
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", &assertion),
+    ];
+    let token = awc::Client::default().post(format!("{}/oauth/token", program.address));
+    assert_eq!(token.send_form(&form).await.unwrap().status(), 200);
+}
+
 /// Leads come first: a server that may take them in serves, whatever else it may not do, and says so.
 #[actix_web::test]
 async fn a_server_that_may_take_leads_in_serves_and_says_what_else_it_may_not() {
     let (server, _) = server_with_a_refusal().await;
     let user = User::documented(&server, "leadlog_server").await;
     user.run(&format!(
-        "REVOKE TRUNCATE ON leads FROM {0}; REVOKE INSERT ON device_backups FROM {0}; REVOKE UPDATE ON signing_keys FROM {0}",
+        "REVOKE TRUNCATE ON leads FROM {0}; REVOKE INSERT ON device_backups FROM {0}; REVOKE UPDATE ON signing_keys \
+         FROM {0}; REVOKE INSERT ON used_assertions FROM {0}",
         user.name
     ))
     .await;
@@ -240,11 +265,17 @@ async fn a_server_that_may_take_leads_in_serves_and_says_what_else_it_may_not() 
     assert_eq!(health.status(), 200);
     let backup = format!("{}/api/devices/ipad-7/backups", program.address);
     let body = snapshot("ipad-7", &[lead(1)]).to_string();
-    let mut answer = awc::Client::default().put(backup).send_body(body).await.unwrap();
+    let backup = awc::Client::default().put(backup).bearer_auth(&server.token);
+    let mut answer = backup.send_body(body).await.unwrap();
     let answer = String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap();
     assert!(program.interrupt());
     let log = std::fs::read_to_string(log.path()).unwrap();
-    for (table, right) in [("leads", "TRUNCATE"), ("device_backups", "INSERT"), ("signing_keys", "UPDATE")] {
+    for (table, right) in [
+        ("leads", "TRUNCATE"),
+        ("device_backups", "INSERT"),
+        ("signing_keys", "UPDATE"),
+        ("used_assertions", "INSERT"),
+    ] {
         let grant = format!("let it: GRANT {right} ON {table} TO {}", user.name);
         assert!(log.contains(&grant), "{log}");
     }

@@ -2,7 +2,7 @@
 
 use domain::Timestamp;
 use event_store::testing::fresh_store;
-use intake::{Direct, RelayProgress};
+use intake::{Arrival, Direct, RelayProgress};
 use leadlog::store::Store;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -22,7 +22,7 @@ async fn missing_numbers_are_named_and_silence_is_never_complete() {
         })
     };
     let (recorder, relay) = (Direct(store.log().clone()), RelayProgress::default());
-    let (campaigns, now) = (store.campaigns(), Timestamp::new(OffsetDateTime::now_utc()));
+    let (campaigns, now) = (store.campaigns(), Arrival::trusted(Timestamp::new(OffsetDateTime::now_utc())));
     for (device, saved_through, entries) in [
         ("ipad-7", 6, vec![of("ipad-7", 1), of("ipad-7", 2), of("ipad-7", 4)]),
         ("ipad-8", 1, vec![of("ipad-8", 11)]),

@@ -46,7 +46,8 @@ async fn a_command_that_is_interrupted_takes_the_postgresql_that_it_started_with
     let data = DataDir::new();
     let program = Program::serve(&data.path(), "127.0.0.1:0");
     let leads: Vec<_> = (1..=LEADS).map(lead).collect();
-    let sync = awc::Client::default().post(format!("{}/api/leads/sync", program.address));
+    let token = Program::token(&data.path(), "capture").await;
+    let sync = awc::Client::default().post(format!("{}/api/leads/sync", program.address)).bearer_auth(token);
     assert!(sync.send_body(json!({ "entries": leads }).to_string()).await.unwrap().status().is_success());
     assert!(program.interrupt());
     assert!(!runs(&data.path()));

@@ -11,6 +11,7 @@ mod clients;
 mod crashes;
 mod database_users;
 mod devices;
+mod enrolment;
 mod exports;
 mod interruptions;
 mod no_personal_data_in_logs;

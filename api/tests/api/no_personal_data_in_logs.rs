@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use identity::SECRET_PREFIX;
+use identity::testing::KeyedDevice;
 use serde_json::json;
 
 use crate::backups::snapshot;
@@ -52,13 +53,50 @@ async fn use_secrets(client: &awc::Client, address: &str, data: &Path) -> Vec<St
         .collect()
 }
 
+/// Lets a device in, and answers what of that nobody may read.
+async fn use_device(client: &awc::Client, address: &str, data: &Path) -> Vec<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+    command.args(["devices", "enrol", "iPad 7", "--json", "--data-dir"]).arg(data).env_remove("DATABASE_URL");
+    let output = actix_web::web::block(move || command.output().unwrap()).await.unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let code = shown["code"].as_str().unwrap().to_owned();
+    let device = KeyedDevice::new("ipad-7");
+    let url = format!("{address}/api/devices/enrol");
+    let mut bad = device.request(&code);
+    bad["publicKey"] = code.as_str().into();
+    client.post(&url).send_json(&bad).await.unwrap();
+    client.post(&url).send_json(&device.request(&code[1..])).await.unwrap();
+    let answer: serde_json::Value =
+        client.post(&url).send_json(&device.request(&code)).await.unwrap().json().await.unwrap();
+    let id = |name: &str| answer[name].as_str().unwrap().to_owned();
+    let now = domain::Timestamp::new(time::OffsetDateTime::now_utc());
+    let assertion =
+        device.assertion(&id("enrolmentId").parse().unwrap(), id("storeId").parse().unwrap(), now);
+    let mut secrets = vec![code, assertion.rsplit('.').next().unwrap().to_owned()];
+    for assertion in [&assertion, &assertion[1..]] {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+        ];
+        let request = awc::Client::default().post(format!("{address}/oauth/token"));
+        let answer: serde_json::Value = request.send_form(&form).await.unwrap().json().await.unwrap();
+        secrets.extend(
+            answer["access_token"].as_str().map(|token| token.rsplit('.').next().unwrap().to_owned()),
+        );
+    }
+    assert_eq!(secrets.len(), 3, "it got a token");
+    secrets
+}
+
 #[actix_web::test]
 async fn nothing_that_was_sent_stands_in_the_log() {
     let data = DataDir::new();
     let log = data.path().with_file_name("log");
     let program = Program::serve_tracing(&data.path(), &format!("127.0.0.1:{}", free_port()), &log);
-    let client = awc::Client::builder().timeout(Duration::from_secs(60)).finish();
     let address = program.address.clone();
+    let token = Program::token(&data.path(), "capture,organize").await;
+    let client = awc::Client::builder().timeout(Duration::from_secs(60)).bearer_auth(&token).finish();
 
     let good = lead_with(1, |lead| lead["contact"]["firstName"] = "Secretina".into());
     let bad = lead_with(2, |lead| lead["contact"]["phone"] = "Secretina".into());
@@ -88,7 +126,9 @@ async fn nothing_that_was_sent_stands_in_the_log() {
         client.get(format!("{url}{path}")).send().await.unwrap();
     }
     client.get(format!("{address}/api/nothing?email=anna1@example.com")).send().await.unwrap();
-    let secrets = use_secrets(&client, &address, &data.path()).await;
+    let mut secrets = vec![token.rsplit('.').next().unwrap().to_owned()];
+    secrets.extend(use_device(&client, &address, &data.path()).await);
+    secrets.extend(use_secrets(&awc::Client::default(), &address, &data.path()).await);
     assert!(program.interrupt());
 
     let log = std::fs::read_to_string(log).unwrap();

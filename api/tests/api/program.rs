@@ -62,6 +62,14 @@ impl Program {
         Self::start(command)
     }
 
+    /// A token for the store in this folder, as somebody at the server gets it.
+    pub(crate) async fn token(data_dir: &Path, scope: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+        command.args(["tokens", "issue", "--scope", scope, "--data-dir"]).arg(data_dir);
+        let output = actix_web::web::block(move || command.env_remove("DATABASE_URL").output().unwrap());
+        String::from_utf8(output.await.unwrap().stdout).unwrap().trim_end().to_owned()
+    }
+
     /// Starts it on a database that somebody else runs, and waits until it listens.
     pub(crate) fn serve_on(database_url: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));

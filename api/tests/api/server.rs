@@ -23,7 +23,7 @@ pub(crate) struct Server {
     pub(crate) pool: PgPool,
     /// Where its database is, for programs beside it.
     pub(crate) database_url: String,
-    /// Takes leads out, and is sent with every `GET` and `HEAD` of this type.
+    /// May all that somebody at the server may, and is sent with every request of this type.
     pub(crate) token: String,
     projections: Option<Runner>,
 }
@@ -46,7 +46,7 @@ impl Server {
         let (context, projections) = Context::start(store.clone());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let token = token(&context.authority, Scope::Crm).await;
+        let token = token(&context.authority).await;
         actix_web::rt::spawn(http::serve(listener, context).unwrap());
         Self { address, store, pool, database_url: url, token, projections: Some(projections) }
     }
@@ -70,7 +70,7 @@ impl Server {
 
     /// Posts a body with a content encoding.
     pub(crate) async fn post_encoded(&self, body: impl Into<Vec<u8>>, encoding: Option<&str>) -> Answer {
-        let mut request = awc::Client::default().post(self.url("/api/leads/sync"));
+        let mut request = self.client().post(self.url("/api/leads/sync"));
         if let Some(encoding) = encoding {
             request = request.insert_header(("content-encoding", encoding));
         }
@@ -79,7 +79,7 @@ impl Server {
 
     /// Puts a body to a path, with a content encoding.
     pub(crate) async fn put(&self, path: &str, body: impl Into<Vec<u8>>, encoding: Option<&str>) -> Answer {
-        let mut request = awc::Client::default().put(self.url(path));
+        let mut request = self.client().put(self.url(path));
         if let Some(encoding) = encoding {
             request = request.insert_header(("content-encoding", encoding));
         }
@@ -159,9 +159,9 @@ impl Server {
     }
 }
 
-/// A token with this scope, as whoever is at the server gets it.
-async fn token(authority: &Authority, scope: Scope) -> String {
-    let (name, scopes) = ("tests".parse().unwrap(), Scopes::new([scope]).unwrap());
+/// A token for everything, as whoever is at the server gets it.
+async fn token(authority: &Authority) -> String {
+    let (name, scopes) = ("tests".parse().unwrap(), Scopes::new(Scope::GRANTABLE).unwrap());
     authority.issue_to_admin(name, scopes, Duration::from_secs(3600)).await.unwrap().text
 }
 

@@ -3,30 +3,46 @@
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use qrcode::QrCode;
-use qrcode::render::unicode::Dense1x2;
+use identity::Offered;
 
-/// Prints the address on standard output. The first line is stable: programs wait for it.
-pub(super) fn announce(bound: SocketAddr) -> std::io::Result<()> {
-    let out = std::io::stdout().lock();
+use super::super::enrolments::Link;
+use super::super::qr;
+
+/// Prints the address on standard output, and the link by which the first device comes in. The first line is stable:
+/// programs wait for it.
+pub(super) fn announce(bound: SocketAddr, invitation: Option<&Offered>) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
     // No camera reads the code from a file.
     let shows_code = out.is_terminal();
-    write(out, bound, shows_code)
+    write(&mut out, bound, shows_code)?;
+    if let Some(offered) = invitation {
+        let link = Link::of(&format!("http://{}", local(bound)), offered);
+        writeln!(
+            out,
+            "\n  No device is connected yet. Open this on this computer, once, until {}, and capture:\n",
+            offered.expires_at
+        )?;
+        writeln!(out, "  {}\n", link.as_str())?;
+        writeln!(out, "  For others: leadlog devices enrol \"iPad 1\"")?;
+    }
+    out.flush()
 }
 
-fn write(mut out: impl Write, bound: SocketAddr, shows_code: bool) -> std::io::Result<()> {
-    let local = if bound.ip().is_unspecified() {
+/// The address by which this computer reaches the server.
+fn local(bound: SocketAddr) -> SocketAddr {
+    if bound.ip().is_unspecified() {
         SocketAddr::new(Ipv4Addr::LOCALHOST.into(), bound.port())
     } else {
         bound
-    };
+    }
+}
+
+fn write(mut out: impl Write, bound: SocketAddr, shows_code: bool) -> std::io::Result<()> {
+    let local = local(bound);
     let open = format!("http://{}", reachable(bound).unwrap_or(local));
     writeln!(out, "listening on http://{local}")?;
     writeln!(out, "\n  the form   {open}\n  the API    {open}/docs/")?;
-    if shows_code && let Ok(code) = QrCode::new(&open) {
-        // Inverted, so that it reads on a dark terminal.
-        let picture =
-            code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    if shows_code && let Some(picture) = qr::picture(&open) {
         writeln!(out, "\n{picture}")?;
     }
     if bound.ip().is_loopback() {
