@@ -12,7 +12,6 @@ use super::device::Device;
 use super::idb::StorageError;
 use super::pending;
 use super::signals::News;
-use super::web;
 use crate::engine::record::Records;
 use crate::engine::{Input, Target};
 use crate::json::Fields;
@@ -73,10 +72,10 @@ impl Device {
         self.tell_outcome(reign, outcome);
     }
 
-    async fn ship(&self, target: Target) -> bool {
+    async fn ship(self: &Rc<Self>, target: Target) -> bool {
         let Ok(document) = self.snapshot().await else { return false };
         let url = self.url(target, &backups_route(self.device_id.borrow().as_str(), None));
-        web::ask("PUT", &url, Some(&document), TIMEOUT_MS).await.is_some()
+        self.ask("PUT", &url, Some(&document), TIMEOUT_MS).await.is_some()
     }
 
     /// The whole outbox, as it is on the disk.
@@ -90,9 +89,9 @@ impl Device {
         Ok(snapshot::write(&device_id, saved_through, clock::moment().unix_ms, &records))
     }
 
-    /// The backups of every installation that the store has, as its JSON.
-    pub async fn backups(&self) -> Option<String> {
-        web::ask("GET", &self.url(0, "/api/backups"), None, LIST_TIMEOUT_MS).await
+    /// The backups that the store has of this device, under whatever installation, as its JSON.
+    pub async fn backups(self: &Rc<Self>) -> Option<String> {
+        self.ask("GET", &self.url(0, "/api/backups"), None, LIST_TIMEOUT_MS).await
     }
 
     /// Takes a backup into this outbox.
@@ -105,7 +104,7 @@ impl Device {
         version: u32,
     ) -> Result<String, RestoreError> {
         let url = self.url(0, &backups_route(device_id, Some(version)));
-        let document = web::ask("GET", &url, None, TIMEOUT_MS).await.ok_or(RestoreError::Unreachable)?;
+        let document = self.ask("GET", &url, None, TIMEOUT_MS).await.ok_or(RestoreError::Unreachable)?;
         self.restore(&document).await
     }
 

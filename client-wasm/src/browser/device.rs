@@ -11,6 +11,7 @@ use super::backup::LAST_BACKUP;
 use super::campaigns::{CAMPAIGN, Campaigns};
 use super::clock;
 use super::idb::StorageError;
+use super::identity::Identity;
 use super::lock::{Held, SendLock};
 use super::operator::{OPERATOR, operator_of};
 use super::outbox_db::{OutboxDb, PutError};
@@ -28,6 +29,9 @@ use crate::engine::{Config, Engine, Failure, Input, Output, Target};
 
 /// Where entries are sent, after a base URL.
 const SYNC_ROUTE: &str = "/api/leads/sync";
+
+/// A verdict that only a device gets which was shut out. What else is in an answer cannot hold it.
+const QUARANTINED: &str = "\"status\":\"quarantined\"";
 
 /// Where a store says who it is, after a base URL.
 const HEALTH_ROUTE: &str = "/api/health";
@@ -51,6 +55,8 @@ pub struct Device {
     pub(super) unsettled: RefCell<Vec<(String, Capture)>>,
     /// Whether there may be entries on the disk that the engine has not heard of.
     is_disk_ahead: Cell<bool>,
+    /// By which key a store knows this device.
+    pub(super) identity: Identity,
     /// Who captures.
     pub(super) operator: RefCell<Option<String>>,
     pub(super) presence: Presence,
@@ -101,6 +107,7 @@ impl Device {
             campaigns,
             engine: RefCell::new(engine),
             reign: Reign::new(epoch, held.is_some()),
+            identity: Identity::beside(database),
             operator: RefCell::new(operator.and_then(|json| operator_of(&json))),
             presence,
             last_contact_at: Cell::new(None),
@@ -131,6 +138,7 @@ impl Device {
         });
         device.send_lock.tell_role(held.is_some());
         device.look_around();
+        device.look_for_enrolment();
         device.announce();
         *device.handed_on.borrow_mut() = held;
         device.tell(Input::Opened(records));
@@ -249,6 +257,7 @@ impl Device {
         if web::is_visible() {
             self.look_around();
             self.look_for_word_of_loss();
+            self.look_for_enrolment();
             self.tell(Input::Visible);
             self.look_for_campaign();
         }
@@ -389,10 +398,37 @@ impl Device {
             }
             return None;
         }
-        let heard = post(&self.url(target, SYNC_ROUTE), request_id, body, timeout_ms).await;
+        let heard = self.post_sync(request_id, body, target, timeout_ms).await;
         drop(held);
         self.announce();
         Some(heard)
+    }
+
+    /// Posts, with a token; one that is not taken any more is replaced once. Without a token nothing is sent: it would be
+    /// refused, and people's data would have travelled for nothing.
+    async fn post_sync(
+        self: &Rc<Self>,
+        request_id: u64,
+        body: &str,
+        target: Target,
+        timeout_ms: u32,
+    ) -> Input {
+        let url = self.url(target, SYNC_ROUTE);
+        let mut heard = Input::RequestFailed { request_id, failure: Failure::Network };
+        for _ in 0..2 {
+            let Some(token) = self.token().await else { break };
+            heard = post(&url, request_id, body, timeout_ms, &token).await;
+            match &heard {
+                Input::Response { code: 401, .. } => self.token_refused(&token),
+                // This device was shut out since it got the token. The next one says so, to the person, too.
+                Input::Response { body, .. } if body.contains(QUARANTINED) => {
+                    self.shut_out(&token);
+                    break;
+                }
+                _ => break,
+            }
+        }
+        heard
     }
 
     /// Everything on the disk, and the installation there. Entries are never deleted: where one is missing that this page
@@ -433,7 +469,10 @@ impl Device {
         let kept = match read {
             Some((records, epoch, device_id, engine)) => {
                 *self.engine.borrow_mut() = engine;
-                *self.device_id.borrow_mut() = device_id;
+                if *self.device_id.borrow() != device_id {
+                    *self.device_id.borrow_mut() = device_id;
+                    self.forget_enrolment();
+                }
                 let kept = self.reign.read(epoch, takes_over);
                 if takes_over {
                     self.send_lock.tell_role(true);

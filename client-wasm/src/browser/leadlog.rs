@@ -107,6 +107,32 @@ impl Leadlog {
         promise(async move { Ok(device.state().await.into()) })
     }
 
+    /// How this device stands with its store: `{"state","deviceName","campaignId"}`, the state one of `unknown`, `none`,
+    /// `connected`, `refused` and `revoked`.
+    pub fn enrolment(&self) -> String {
+        self.device.enrolment()
+    }
+
+    /// Calls back with that, at once and on each change.
+    #[wasm_bindgen(js_name = onEnrolment)]
+    pub fn on_enrolment(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "(enrolment: string) => void")] callback: Function,
+    ) {
+        self.device.on_enrolment(callback);
+    }
+
+    /// Lets this device in by a one-time code. Resolves with how it stands then; rejects with `{"code"}`, one of
+    /// `unreachable`, `code`, `busy`, `insecure` and `storage`.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn enrol(&self, code: String) -> Promise {
+        let device = Rc::clone(&self.device);
+        promise(async move {
+            let enrolled = device.enrol(&code).await;
+            enrolled.map(Into::into).map_err(|error| JsValue::from_str(&error.to_json()))
+        })
+    }
+
     /// Another person captures from here on.
     #[wasm_bindgen(js_name = handOver, unchecked_return_type = "Promise<void>")]
     pub fn hand_over(&self, operator: String) -> Promise {

@@ -149,7 +149,9 @@ impl Device {
         url.push_str(campaign.as_str());
         url.push_str("&email=");
         url.extend(js_sys::encode_uri_component(email).as_string());
-        let answer = web::ask("GET", &url, None, EMAIL_TIMEOUT_MS).await;
+        let Some(token) = self.token_at_hand() else { return false };
+        let answer = web::ask_with("GET", &url, None, EMAIL_TIMEOUT_MS, &token).await;
+        let answer = answer.ok().flatten();
         answer.is_some_and(|answer| Object::read(&answer).is_some_and(|it| it.is_true("known")))
     }
 

@@ -17,6 +17,7 @@ mod clock;
 mod device;
 mod facts;
 mod idb;
+mod identity;
 mod installation;
 mod leadlog;
 mod leads;
@@ -34,6 +35,7 @@ mod web;
 
 pub use device::Device;
 pub use idb::StorageError;
+pub use identity::EnrolError;
 pub use leadlog::Leadlog;
 pub use outbox_db::{DATABASE_NAME, OutboxDb, PutError};
 pub use pending::{PendingForm, take_over};

@@ -10,8 +10,8 @@ use crate::engine::{Failure, Input};
 use crate::json::Object;
 
 /// Sends the body, and says what came of it as the engine wants to hear it.
-pub(crate) async fn post(url: &str, request_id: u64, body: &str, timeout_ms: u32) -> Input {
-    match JsFuture::from(web::request("POST", url, Some(body), timeout_ms)).await {
+pub(crate) async fn post(url: &str, request_id: u64, body: &str, timeout_ms: u32, token: &str) -> Input {
+    match JsFuture::from(web::request("POST", url, Some(body), timeout_ms, Some(token))).await {
         Ok(response) => read(request_id, &response),
         Err(is_timeout) => {
             let failure = if is_timeout.is_truthy() { Failure::Timeout } else { Failure::Network };
@@ -37,7 +37,8 @@ fn read(request_id: u64, response: &JsValue) -> Input {
 
 /// Asks the health route which store is there. A page that is not a store's (a captive portal) names none.
 pub(crate) async fn probe(url: &str, timeout_ms: u32) -> Option<(StoreId, Tier)> {
-    let response = JsFuture::from(web::request("HEAD", url, None, timeout_ms)).await.ok()?.as_string()?;
+    let response =
+        JsFuture::from(web::request("HEAD", url, None, timeout_ms, None)).await.ok()?.as_string()?;
     let it = Object::read(&response)?;
     let headers = it.object("headers")?;
     let tier = headers.text(TIER_HEADER)?;

@@ -63,7 +63,7 @@ export class Tabs {
  * One request with a hard time-out over everything, the body of the response included. Resolves with JSON: the status
  * as `code`, `headers`, and `body`, empty where it is no JSON. Rejects with whether it was the time-out.
  */
-export async function request(method, url, body, timeoutMs) {
+export async function request(method, url, body, timeoutMs, token, type = 'application/json') {
   const over = new AbortController();
   let isTimeout = false;
   const timer = setTimeout(() => {
@@ -73,7 +73,8 @@ export async function request(method, url, body, timeoutMs) {
   const init = { method, body, cache: 'no-store', signal: over.signal };
   // A captive portal redirects to its page.
   init.redirect = 'error';
-  if (body !== undefined) init.headers = { 'content-type': 'application/json' };
+  init.headers = authorized(token);
+  if (body !== undefined) init.headers['content-type'] = type;
   try {
     const response = await fetch(new Request(url, init));
     const { status, ok, headers } = response;
@@ -89,15 +90,25 @@ export async function request(method, url, body, timeoutMs) {
   }
 }
 
+function authorized(token) {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
+}
+
+/** The same with a form (RFC 6749). */
+export function sendForm(url, form, timeoutMs) {
+  return request('POST', url, form, timeoutMs, undefined, 'application/x-www-form-urlencoded');
+}
+
 /**
  * One exchange of JSON with a store: resolves with the answer's text. Rejects when there is no answer
- * in time, or not one of a store (a captive portal's page).
+ * in time, or not one of a store (a captive portal's page); with the status code, if there is one.
  */
-export async function exchange(method, url, body, timeoutMs) {
+export async function exchange(method, url, body, timeoutMs, token) {
   const init = { method, redirect: 'error', cache: method === 'GET' ? 'no-cache' : 'no-store' };
   init.signal = AbortSignal.timeout(timeoutMs);
+  init.headers = authorized(token);
   if (body !== undefined) {
-    init.headers = { 'content-type': 'application/json' };
+    init.headers['content-type'] = 'application/json';
     init.body = body;
     if ('CompressionStream' in globalThis) {
       init.headers['content-encoding'] = 'gzip';
@@ -106,7 +117,7 @@ export async function exchange(method, url, body, timeoutMs) {
     }
   }
   const response = await fetch(url, init);
-  if (!response.ok || !/\bjson\b/.test(response.headers.get('content-type'))) throw new Error(`${response.status}`);
+  if (!response.ok || !/\bjson\b/.test(response.headers.get('content-type'))) throw response.status;
   return response.text();
 }
 

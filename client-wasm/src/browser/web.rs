@@ -34,9 +34,18 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(crate) fn leave(this: &Tabs);
 
-    pub(crate) fn request(method: &str, url: &str, body: Option<&str>, timeout_ms: u32) -> Promise;
+    pub(crate) fn request(
+        method: &str,
+        url: &str,
+        body: Option<&str>,
+        timeout_ms: u32,
+        token: Option<&str>,
+    ) -> Promise;
+    #[wasm_bindgen(js_name = sendForm)]
+    pub(crate) fn send_form(url: &str, form: &str, timeout_ms: u32) -> Promise;
     pub(crate) fn hold(name: &str, steal: bool) -> Promise;
-    fn exchange(method: &str, url: &str, body: Option<&str>, timeout_ms: u32) -> Promise;
+    fn exchange(method: &str, url: &str, body: Option<&str>, timeout_ms: u32, token: Option<&str>)
+    -> Promise;
     #[wasm_bindgen(js_name = storageState)]
     fn storage_state_promise() -> Promise;
     #[wasm_bindgen(js_name = askToPersist)]
@@ -45,6 +54,23 @@ extern "C" {
     pub(crate) fn remember(name: &str, text: &str);
     #[wasm_bindgen(js_name = watchSender)]
     pub(crate) fn watch_sender(name: &str, gone: &Function) -> Function;
+}
+
+#[wasm_bindgen(module = "/src/browser/identity.js")]
+extern "C" {
+    pub(crate) type DeviceKey;
+    #[wasm_bindgen(constructor)]
+    pub(crate) fn new(database: &str) -> DeviceKey;
+    #[wasm_bindgen(method)]
+    pub(crate) fn read(this: &DeviceKey) -> Promise;
+    #[wasm_bindgen(method)]
+    pub(crate) fn next(this: &DeviceKey) -> Promise;
+    #[wasm_bindgen(method)]
+    pub(crate) fn keep(this: &DeviceKey, facts: &str) -> Promise;
+    #[wasm_bindgen(method)]
+    pub(crate) fn assertion(this: &DeviceKey, enrolment: &str, audience: &str, offset_ms: f64) -> Promise;
+    #[wasm_bindgen(js_name = aheadMs)]
+    pub(crate) fn ahead_ms(date: &str) -> f64;
 }
 
 #[wasm_bindgen]
@@ -57,7 +83,33 @@ extern "C" {
 
 /// The text of a store's answer; `None` when there is none in time.
 pub(crate) async fn ask(method: &str, url: &str, body: Option<&str>, timeout_ms: u32) -> Option<String> {
-    JsFuture::from(exchange(method, url, body, timeout_ms)).await.ok()?.as_string()
+    JsFuture::from(exchange(method, url, body, timeout_ms, None)).await.ok()?.as_string()
+}
+
+/// What a token did not open.
+pub(crate) enum Refused {
+    /// It counts no longer.
+    Token,
+    /// It is not for this.
+    Scope,
+}
+
+/// The same with a token.
+pub(crate) async fn ask_with(
+    method: &str,
+    url: &str,
+    body: Option<&str>,
+    timeout_ms: u32,
+    token: &str,
+) -> Result<Option<String>, Refused> {
+    match JsFuture::from(exchange(method, url, body, timeout_ms, Some(token))).await {
+        Ok(answer) => Ok(answer.as_string()),
+        Err(status) => match status.as_f64().unwrap_or_default() as u16 {
+            401 => Err(Refused::Token),
+            403 => Err(Refused::Scope),
+            _ => Ok(None),
+        },
+    }
 }
 
 /// `persisted`, `usage` and `quota`, as JSON.

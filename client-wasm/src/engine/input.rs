@@ -52,6 +52,8 @@ pub enum Input {
     CameOnline,
     /// The browser says that there is none.
     WentOffline,
+    /// A store has let this device in: whatever was waited for is tried anew.
+    LetIn,
     /// A person asked. Answered with one [`Output::Done`], for all who asked during the run.
     SyncRequested,
     /// A response came.

@@ -228,6 +228,10 @@ impl Engine {
                 self.is_online = false;
                 self.lines.iter_mut().for_each(|line| line.has_answered = Some(false));
             }
+            Input::LetIn => {
+                self.try_anew();
+                self.trigger_all();
+            }
             Input::SyncRequested => self.sync_requested(),
             Input::Response { request_id, code, content_type, body, retry_after } => {
                 if let Some(flight) = self.land(request_id) {

@@ -37,11 +37,7 @@ impl Engine {
 
     pub(super) fn sync_requested(&mut self) {
         if self.run.is_none() && self.is_open && self.is_online {
-            for line in &mut self.lines {
-                line.backoff.skip();
-                line.contact.try_again(self.now_ms);
-            }
-            self.outbox.release_all();
+            self.try_anew();
             self.backup.hurry(self.now_ms);
             self.trigger_all();
             if let Some(run) = &mut self.run {
@@ -54,6 +50,15 @@ impl Engine {
         }
         let summary = Summary { waiting: self.waiting(), ..Summary::default() };
         self.outputs.push_back(Output::Done(summary));
+    }
+
+    /// Forgets every wait, whatever it was for.
+    pub(super) fn try_anew(&mut self) {
+        for line in &mut self.lines {
+            line.backoff.skip();
+            line.contact.try_again(self.now_ms);
+        }
+        self.outbox.release_all();
     }
 
     /// Begins a run, unless there is one, or a reason not to.

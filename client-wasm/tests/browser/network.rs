@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{Promise, Reflect};
+use leadlog_client::browser::{Device, OutboxDb};
 use serde_json::Value;
 use uuid::Uuid;
 use wasm_bindgen::prelude::*;
@@ -16,7 +17,7 @@ use crate::page::{FORM, last_status, open_at, until, until_marked};
 #[wasm_bindgen_test]
 async fn a_save_works_while_a_request_hangs_and_goes_out_with_the_next() {
     let network = Network::replace();
-    let device = open_at("https://cloud.test/", "flight").await.unwrap();
+    let device = connected_at("https://cloud.test/", "flight").await;
     network.next_request().await;
     network.answer();
     device.save(FORM).await.unwrap();
@@ -44,7 +45,7 @@ async fn a_save_works_while_a_request_hangs_and_goes_out_with_the_next() {
 #[wasm_bindgen_test]
 async fn a_captive_portal_changes_nothing_but_reachability() {
     let network = Network::replace();
-    let device = open_at("https://cloud.test", "portal").await.unwrap();
+    let device = connected_at("https://cloud.test", "portal").await;
     network.next_request().await;
     network.respond(200, "text/html", "<html>Arena WiFi</html>");
     let statuses = Rc::new(RefCell::new(Vec::new()));
@@ -58,7 +59,7 @@ async fn a_captive_portal_changes_nothing_but_reachability() {
 #[wasm_bindgen_test]
 async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
     let network = Network::replace();
-    let device = open_at("https://cloud.test", "health").await.unwrap();
+    let device = connected_at("https://cloud.test", "health").await;
     let statuses = Rc::new(RefCell::new(Vec::new()));
     network.next_request().await;
     network.fail();
@@ -89,6 +90,10 @@ async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
             this.waiting = [];
             this.fetch = window.fetch;
             this.health = {};
+            this.tokens = 0;
+            this.assertions = [];
+            this.tokenAnswers = [];
+            this.tokenAnswer = '{}';
             window.fetch = async (request) => {
                 if (request.method === 'HEAD') {
                     if (this.probed) this.probed();
@@ -96,12 +101,26 @@ async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
                 }
                 const body = await request.clone().text();
                 const { url, cache, redirect } = request;
+                const authorization = request.headers.get('authorization') ?? '';
+                const json = (it, status = 200, headers = {}) =>
+                    new Response(JSON.stringify(it), { status, headers: { 'content-type': 'application/json', ...headers } });
+                if (url.endsWith('/api/devices/enrol')) {
+                    const isGood = JSON.parse(body).code === 'GOOD';
+                    const [enrolmentId, storeId] = ['5f0c9be2a1d47736', '00000000-0000-0000-0000-000000000001'];
+                    return isGood ? json({ enrolmentId, storeId, deviceName: 'iPad 7', campaignId: 'shootout-2026' }) : json({}, 403);
+                }
+                if (url.endsWith('/oauth/token')) {
+                    this.assertions.push(new URLSearchParams(body).get('client_assertion'));
+                    const { status = 200, scope = 'capture', date } = JSON.parse(this.tokenAnswers.shift() ?? this.tokenAnswer);
+                    const token = { access_token: `token-${++this.tokens}`, expires_in: 900, scope };
+                    return json(token, status, date ? { date } : {});
+                }
                 return new Promise((resolve, reject) => {
                     request.signal.addEventListener('abort', () => reject(request.signal.reason));
                     this.fail = () => reject(new TypeError('the network is down'));
                     this.respond = (status, type, text) =>
                         resolve(new Response(text, { status, headers: { 'content-type': type } }));
-                    const seen = { url, cache, redirect, body };
+                    const seen = { url, cache, redirect, body, authorization };
                     const waits = this.waiting.shift();
                     if (waits) waits(seen); else this.requests.push(seen);
                 });
@@ -116,6 +135,9 @@ async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
         wasProbed() {
             return new Promise((resolve) => { this.probed = resolve; });
         }
+        answerTokens(answer) { this.tokenAnswer = answer; }
+        answerNextToken(answer) { this.tokenAnswers.push(answer); }
+        assertion(number) { return this.assertions.at(number); }
         answerHealth(store, tier) {
             this.health = { 'leadlog-store': store, 'leadlog-tier': tier };
         }
@@ -136,8 +158,46 @@ extern "C" {
     fn was_probed(this: &PageNetwork) -> Promise;
     #[wasm_bindgen(method, js_name = answerHealth)]
     fn answer_health(this: &PageNetwork, store: &str, tier: &str);
+    #[wasm_bindgen(method, js_name = answerTokens)]
+    fn answer_tokens(this: &PageNetwork, answer: &str);
+    #[wasm_bindgen(method, js_name = answerNextToken)]
+    fn answer_next_token(this: &PageNetwork, answer: &str);
+    #[wasm_bindgen(method)]
+    fn assertion(this: &PageNetwork, number: i32) -> Option<String>;
     #[wasm_bindgen(method)]
     fn restore(this: &PageNetwork);
+}
+
+#[wasm_bindgen(inline_js = r#"
+    export function letIn(database, facts) {
+        const opening = indexedDB.open(`${database}-identity`, 1);
+        opening.onupgradeneeded = () => opening.result.createObjectStore('enrolments');
+        return new Promise((resolve, reject) => {
+            opening.onerror = reject;
+            opening.onsuccess = async () => {
+                const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+                const { privateKey } = await crypto.subtle.generateKey(algorithm, false, ['sign']);
+                const transaction = opening.result.transaction('enrolments', 'readwrite');
+                transaction.objectStore('enrolments').put({ privateKey, facts }, 'current');
+                transaction.oncomplete = () => resolve(opening.result.close());
+            };
+        });
+    }
+"#)]
+extern "C" {
+    #[wasm_bindgen(js_name = letIn)]
+    fn let_in(database: &str, facts: &str) -> Promise;
+}
+
+/// Opens a device that was let in before.
+pub(crate) async fn connected_at(base_url: &str, database: &str) -> Rc<Device> {
+    let (_, device_id) = OutboxDb::open(database).await.unwrap();
+    let facts = serde_json::json!({
+        "enrolmentId": "5f0c9be2a1d47736", "storeId": Uuid::from_u128(1), "deviceId": device_id,
+        "deviceName": "iPad 7", "campaignId": "shootout-2026",
+    });
+    JsFuture::from(let_in(database, &facts.to_string())).await.unwrap();
+    open_at(base_url, database).await.unwrap()
 }
 
 /// The network as this page sees it.
@@ -153,6 +213,7 @@ pub(crate) struct Sent {
     pub(crate) cache: String,
     pub(crate) redirect: String,
     pub(crate) body: String,
+    pub(crate) authorization: String,
 }
 
 impl Sent {
@@ -170,14 +231,24 @@ impl Network {
     pub(crate) async fn next_request(&self) -> Sent {
         let seen = JsFuture::from(self.page.next()).await.unwrap();
         let text = |key: &str| Reflect::get(&seen, &key.into()).unwrap().as_string().unwrap();
-        let sent =
-            Sent { url: text("url"), cache: text("cache"), redirect: text("redirect"), body: text("body") };
+        let sent = Sent {
+            url: text("url"),
+            cache: text("cache"),
+            redirect: text("redirect"),
+            body: text("body"),
+            authorization: text("authorization"),
+        };
         *self.last.borrow_mut() = Some(sent.clone());
         sent
     }
 
     /// Answers the last request as the cloud: everything is new.
     pub(crate) fn answer(&self) {
+        self.answer_as("created");
+    }
+
+    /// Answers the last request as the cloud, with this verdict for everything.
+    pub(crate) fn answer_as(&self, verdict: &str) {
         let request: Value = serde_json::from_str(&self.last.borrow().as_ref().unwrap().body).unwrap();
         let results: Vec<_> = request["entries"]
             .as_array()
@@ -186,7 +257,7 @@ impl Network {
             .map(|entry| {
                 *self.position.borrow_mut() += 1;
                 serde_json::json!({
-                    "clientId": entry["clientId"], "version": entry["version"], "status": "created",
+                    "clientId": entry["clientId"], "version": entry["version"], "status": verdict,
                     "position": *self.position.borrow(), "appendId": "00000000000000aa",
                 })
             })
@@ -196,6 +267,24 @@ impl Network {
             "lineage": "intact", "erasures": { "through": 0, "clientIds": [] }, "results": results,
         });
         self.respond(200, "application/json", &answer.to_string());
+    }
+
+    /// What the token route answers from here on: `{"status","scope","date"}`; by itself it gives tokens to capture.
+    pub(crate) fn answer_tokens(&self, answer: &Value) {
+        self.page.answer_tokens(&answer.to_string());
+    }
+
+    /// What it answers next, once.
+    pub(crate) fn answer_next_token(&self, answer: &Value) {
+        self.page.answer_next_token(&answer.to_string());
+    }
+
+    /// What an assertion says that was shown to the token route: the first is 0, the last is -1.
+    pub(crate) fn claims(&self, number: i32) -> Value {
+        let assertion = self.page.assertion(number).unwrap();
+        let claims = assertion.split('.').nth(1).unwrap().replace('-', "+").replace('_', "/");
+        let claims = web_sys::window().unwrap().atob(&claims).unwrap();
+        serde_json::from_str(&claims).unwrap()
     }
 
     /// What the health route names from now on; at first it is a page without a name.

@@ -10,14 +10,14 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::network::Network;
+use crate::network::{Network, connected_at};
 use crate::page::{FORM, NOWHERE, open_at, until};
 
 /// What one tab saves, the tab that sends takes along, once; and both show that it has arrived.
 #[wasm_bindgen_test]
 async fn of_two_tabs_one_sends_and_both_know() {
     let network = Network::replace();
-    let first = open_at("https://cloud.test", "tabs").await.unwrap();
+    let first = connected_at("https://cloud.test", "tabs").await;
     network.next_request().await;
     network.answer();
     let second = open_at("https://cloud.test", "tabs").await.unwrap();

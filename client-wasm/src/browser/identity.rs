@@ -1,0 +1,411 @@
+//! By which key a store knows this device, and the tokens that it gets for it (AUT-3).
+//!
+//! A person lets the device in once, with a one-time code ([`Device::enrol`]). From then on it gets access tokens by itself,
+//! for assertions that it signs. Saving knows nothing of all this (invariant 10): without a token nothing is sent, and the
+//! outbox waits.
+//!
+//! - **The store of the enrolment is the only one that an assertion is for.** Another store at the same address, or one that
+//!   does not know this key any more, wants a new enrolment; the outbox stays as it is.
+//! - **The time is the store's.** The clock of the device may be wrong: where a store refuses an assertion and its header
+//!   `Date` shows another time, that one is used from then on.
+//! - **A key belongs to one installation.** Storage that was wiped under the page begins another, which is let in anew.
+//! - **Several tabs** have one key and a token each. What one has enrolled another finds when it looks.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use domain::DeviceId;
+use js_sys::{Function, Promise};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+
+use super::clock;
+use super::device::Device;
+use super::task::{promise, spawn};
+use super::web::{self, DeviceKey};
+use crate::engine::Input;
+use crate::json::{Fields, Object};
+
+const ENROL_ROUTE: &str = "/api/devices/enrol";
+const TOKEN_ROUTE: &str = "/oauth/token";
+
+const ENROL_TIMEOUT_MS: u32 = 15_000;
+
+/// Short, because the request that wants the token has a lease.
+const TOKEN_TIMEOUT_MS: u32 = 5_000;
+
+/// A token is used up to this long before its end, in milliseconds: a request takes a while.
+const TOKEN_RESERVE_MS: u64 = 60_000;
+
+/// A clock that is further off than this is not what a network's delay makes of it, in milliseconds.
+const CLOCK_TOLERANCE_MS: f64 = 20_000.0;
+
+/// What the token route wants (RFC 7523, section 2.2).
+const ASSERTION_FORM: &str = "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A\
+                              client-assertion-type%3Ajwt-bearer&client_assertion=";
+
+/// How this device stands with its store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nobody has looked yet.
+    Unknown,
+    /// It was never let in.
+    None,
+    /// It was let in.
+    Connected,
+    /// The store does not know it any more.
+    Refused,
+    /// It was shut out, and may hand in what it holds.
+    Revoked,
+}
+
+/// What the store said when it let this device in.
+#[derive(Clone)]
+struct Enrolment {
+    id: String,
+    store_id: String,
+    device_id: String,
+    device_name: String,
+    campaign_id: String,
+}
+
+/// A token, and when to use it no longer, by the monotonic clock.
+#[derive(Clone)]
+struct Token {
+    text: String,
+    until_ms: u64,
+}
+
+/// Why a device was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnrolError {
+    /// No store answered.
+    Unreachable,
+    /// The code is mistyped, used or expired.
+    Code,
+    /// Too many attempts.
+    Busy,
+    /// The browser makes no keys here: the page did not come over HTTPS.
+    Insecure,
+    /// The disk did not keep the key.
+    Storage,
+}
+
+/// The key, what is known of the enrolment, and the token at hand.
+pub(super) struct Identity {
+    key: DeviceKey,
+    enrolment: RefCell<Option<Enrolment>>,
+    standing: Cell<Standing>,
+    token: RefCell<Option<Token>>,
+    /// Of all who want a token, one asks.
+    asking: RefCell<Option<Promise>>,
+    /// How far the store's clock is ahead of this one, in milliseconds.
+    ahead_ms: Cell<f64>,
+    subscribers: RefCell<Vec<Function>>,
+}
+
+impl Enrolment {
+    fn read(json: &str) -> Option<Self> {
+        let it = Object::read(json)?;
+        Some(Self {
+            id: it.text("enrolmentId")?,
+            store_id: it.text("storeId")?,
+            device_id: it.text("deviceId")?,
+            device_name: it.text("deviceName")?,
+            campaign_id: it.text("campaignId")?,
+        })
+    }
+}
+
+impl EnrolError {
+    /// As the app reads it.
+    pub fn to_json(self) -> String {
+        let mut it = Fields::new();
+        it.text(
+            "code",
+            match self {
+                Self::Unreachable => "unreachable",
+                Self::Code => "code",
+                Self::Busy => "busy",
+                Self::Insecure => "insecure",
+                Self::Storage => "storage",
+            },
+        );
+        it.end()
+    }
+}
+
+impl Identity {
+    /// Of the device whose outbox has this name. Nothing is read yet.
+    pub(super) fn beside(database: &str) -> Self {
+        Self {
+            key: DeviceKey::new(database),
+            enrolment: RefCell::default(),
+            standing: Cell::new(Standing::Unknown),
+            token: RefCell::default(),
+            asking: RefCell::default(),
+            ahead_ms: Cell::new(0.0),
+            subscribers: RefCell::default(),
+        }
+    }
+
+    /// The token at hand, if it can still be used.
+    fn token(&self) -> Option<String> {
+        let now_ms = clock::monotonic_ms();
+        let token = self.token.borrow();
+        token.as_ref().filter(|token| now_ms < token.until_ms).map(|token| token.text.clone())
+    }
+
+    fn to_json(&self) -> String {
+        let mut it = Fields::new();
+        it.text(
+            "state",
+            match self.standing.get() {
+                Standing::Unknown => "unknown",
+                Standing::None => "none",
+                Standing::Connected => "connected",
+                Standing::Refused => "refused",
+                Standing::Revoked => "revoked",
+            },
+        );
+        match self.enrolment.borrow().as_ref() {
+            Some(enrolment) => {
+                it.text("deviceName", &enrolment.device_name);
+                it.text("campaignId", &enrolment.campaign_id);
+            }
+            None => {
+                it.raw("deviceName", "null");
+                it.raw("campaignId", "null");
+            }
+        }
+        it.end()
+    }
+
+    fn stands(&self, standing: Standing) {
+        if self.standing.replace(standing) != standing {
+            self.show();
+        }
+    }
+
+    fn show(&self) {
+        let told = JsValue::from_str(&self.to_json());
+        let subscribers = self.subscribers.borrow().clone();
+        for subscriber in subscribers {
+            // What a screen throws is its own affair.
+            let _ = subscriber.call1(&JsValue::UNDEFINED, &told);
+        }
+    }
+
+    /// Looks on the disk whether this installation was let in.
+    async fn look(&self, device_id: &DeviceId) {
+        // A disk that cannot be read says nothing; the next look may.
+        let Ok(facts) = JsFuture::from(self.key.read()).await else { return };
+        let enrolment = facts.as_string().and_then(|facts| Enrolment::read(&facts));
+        let enrolment = enrolment.filter(|enrolment| enrolment.device_id == device_id.as_str());
+        let id = |enrolment: &Option<Enrolment>| enrolment.as_ref().map(|it| it.id.clone());
+        if self.standing.get() != Standing::Unknown && id(&self.enrolment.borrow()) == id(&enrolment) {
+            // What the store has said of it since stands.
+            return;
+        }
+        let standing = if enrolment.is_some() { Standing::Connected } else { Standing::None };
+        *self.enrolment.borrow_mut() = enrolment;
+        self.stands(standing);
+    }
+
+    /// Asks the store for a token, at this address.
+    async fn ask(&self, base_url: &str) {
+        let Some(enrolment) = self.enrolment.borrow().clone() else { return };
+        let mut url = base_url.to_owned();
+        url.push_str(TOKEN_ROUTE);
+        let mut audience = "urn:leadlog:store:".to_owned();
+        audience.push_str(&enrolment.store_id);
+        for _ in 0..2 {
+            let ahead_ms = self.ahead_ms.get();
+            let assertion = self.key.assertion(&enrolment.id, &audience, ahead_ms);
+            let Ok(assertion) = JsFuture::from(assertion).await else { return };
+            let mut form = ASSERTION_FORM.to_owned();
+            form.push_str(&assertion.as_string().unwrap_or_default());
+            let answer = JsFuture::from(web::send_form(&url, &form, TOKEN_TIMEOUT_MS)).await;
+            let Some(answer) = answer.ok().and_then(|answer| answer.as_string()) else { return };
+            let Some(answer) = Object::read(&answer) else { return };
+            match answer.number("code") {
+                Some(200) => return self.take(&answer.text("body").unwrap_or_default()),
+                Some(401) => {
+                    let date = answer.object("headers").and_then(|it| it.text("date")).unwrap_or_default();
+                    let by_store_ms = web::ahead_ms(&date);
+                    let is_clock = (by_store_ms - ahead_ms).abs() > CLOCK_TOLERANCE_MS;
+                    self.ahead_ms.set(by_store_ms);
+                    if !is_clock {
+                        return self.stands(Standing::Refused);
+                    }
+                }
+                // A portal, a proxy, a store in trouble: nothing is known.
+                _ => return,
+            }
+        }
+        self.stands(Standing::Refused);
+    }
+
+    fn take(&self, answer: &str) {
+        let Some(it) = Object::read(answer) else { return };
+        let (Some(text), Some(seconds)) = (it.text("access_token"), it.number("expires_in")) else { return };
+        let lives_ms = seconds.saturating_mul(1000).saturating_sub(TOKEN_RESERVE_MS);
+        *self.token.borrow_mut() = Some(Token { text, until_ms: clock::monotonic_ms() + lives_ms });
+        let is_revoked = it.text("scope").is_some_and(|scope| scope == "quarantine");
+        self.stands(if is_revoked { Standing::Revoked } else { Standing::Connected });
+    }
+}
+
+impl Device {
+    /// How this device stands with its store, as JSON.
+    pub fn enrolment(&self) -> String {
+        self.identity.to_json()
+    }
+
+    /// Calls back with that, at once and on each change.
+    pub fn on_enrolment(&self, subscriber: Function) {
+        self.identity.subscribers.borrow_mut().push(subscriber.clone());
+        let _ = subscriber.call1(&JsValue::UNDEFINED, &self.identity.to_json().into());
+    }
+
+    /// Looks whether this device was let in, perhaps by another tab.
+    pub(super) fn look_for_enrolment(self: &Rc<Self>) {
+        if self.identity.enrolment.borrow().is_some() {
+            return;
+        }
+        let device = Rc::clone(self);
+        spawn(async move {
+            let device_id = device.device_id.borrow().clone();
+            device.identity.look(&device_id).await;
+        });
+    }
+
+    /// The storage was wiped under the page: the key was another installation's.
+    pub(super) fn forget_enrolment(self: &Rc<Self>) {
+        self.identity.token.take();
+        self.identity.enrolment.take();
+        self.look_for_enrolment();
+    }
+
+    /// A token for the app's own store; `None` when there is none to be had now.
+    pub(super) async fn token(self: &Rc<Self>) -> Option<String> {
+        if let Some(token) = self.identity.token() {
+            return Some(token);
+        }
+        let under_way = self.identity.asking.borrow().clone();
+        let asking = under_way.unwrap_or_else(|| {
+            let device = Rc::clone(self);
+            let asking = promise(async move {
+                device.ask_for_token().await;
+                device.identity.asking.take();
+                Ok(JsValue::UNDEFINED)
+            });
+            *self.identity.asking.borrow_mut() = Some(asking.clone());
+            asking
+        });
+        let _ = JsFuture::from(asking).await;
+        self.identity.token()
+    }
+
+    /// The token at hand, for what cannot wait. Asks for the next one when there is none.
+    pub(super) fn token_at_hand(self: &Rc<Self>) -> Option<String> {
+        let token = self.identity.token();
+        if token.is_none() {
+            let device = Rc::clone(self);
+            spawn(async move {
+                device.token().await;
+            });
+        }
+        token
+    }
+
+    /// A store did not take this token.
+    pub(super) fn token_refused(&self, refused: &str) {
+        self.identity.token.borrow_mut().take_if(|token| token.text == refused);
+    }
+
+    /// A store treats the bearer of this token as one that was shut out.
+    pub(super) fn shut_out(self: &Rc<Self>, token: &str) {
+        if self.identity.standing.get() != Standing::Revoked {
+            self.token_refused(token);
+            self.token_at_hand();
+        }
+    }
+
+    async fn ask_for_token(&self) {
+        let device_id = self.device_id.borrow().clone();
+        let is_known = self.identity.standing.get() == Standing::Connected
+            || self.identity.standing.get() == Standing::Revoked;
+        if !is_known {
+            // Another tab may have been let in.
+            self.identity.look(&device_id).await;
+        }
+        self.identity.ask(self.base_url()).await;
+    }
+
+    /// One exchange of JSON with the app's own store, with a token; `None` when there is no answer in time. A token that is not
+    /// taken any more is replaced once.
+    pub(super) async fn ask(
+        self: &Rc<Self>,
+        method: &str,
+        url: &str,
+        body: Option<&str>,
+        timeout_ms: u32,
+    ) -> Option<String> {
+        for _ in 0..2 {
+            let token = self.token().await?;
+            match web::ask_with(method, url, body, timeout_ms, &token).await {
+                Ok(answer) => return answer,
+                Err(web::Refused::Token) => self.token_refused(&token),
+                Err(web::Refused::Scope) => {
+                    self.shut_out(&token);
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// Lets this device in by a one-time code. Answers how it stands then, as JSON.
+    ///
+    /// # Errors
+    /// [`EnrolError`]; how it stood before, it still does.
+    pub async fn enrol(self: &Rc<Self>, code: &str) -> Result<String, EnrolError> {
+        let public_key = JsFuture::from(self.identity.key.next()).await.map_err(|error| {
+            if error.as_string().is_some() { EnrolError::Insecure } else { EnrolError::Storage }
+        })?;
+        let device_id = self.device_id.borrow().clone();
+        let mut it = Fields::new();
+        it.text("code", code);
+        it.text("deviceId", device_id.as_str());
+        it.raw("publicKey", &public_key.as_string().unwrap_or_default());
+        let mut url = self.base_url().to_owned();
+        url.push_str(ENROL_ROUTE);
+        let answer =
+            JsFuture::from(web::request("POST", &url, Some(&it.end()), ENROL_TIMEOUT_MS, None)).await;
+        let answer = answer.ok().and_then(|answer| answer.as_string()).ok_or(EnrolError::Unreachable)?;
+        let answer = Object::read(&answer).ok_or(EnrolError::Unreachable)?;
+        let said = match answer.number("code") {
+            Some(200) => answer.text("body").unwrap_or_default(),
+            Some(400 | 403) => return Err(EnrolError::Code),
+            Some(429) => return Err(EnrolError::Busy),
+            _ => return Err(EnrolError::Unreachable),
+        };
+        let said = Object::read(&said).ok_or(EnrolError::Unreachable)?;
+        let mut facts = Fields::new();
+        for name in ["enrolmentId", "storeId", "deviceName", "campaignId"] {
+            facts.text(name, &said.text(name).ok_or(EnrolError::Unreachable)?);
+        }
+        facts.text("deviceId", device_id.as_str());
+        JsFuture::from(self.identity.key.keep(&facts.end())).await.map_err(|_| EnrolError::Storage)?;
+        self.identity.token.take();
+        self.identity.standing.set(Standing::Unknown);
+        self.identity.look(&device_id).await;
+        let campaign = self.identity.enrolment.borrow().as_ref().map(|it| it.campaign_id.clone());
+        if let Some(campaign) = campaign {
+            self.use_campaign(&campaign).await;
+        }
+        self.tell(Input::LetIn);
+        Ok(self.identity.to_json())
+    }
+}
