@@ -32,7 +32,8 @@ export default defineConfig({
       output: {
         codeSplitting: {
           // What changes more rarely than the app itself has a file of its own, which an update does not fetch again.
-          groups: [{ name: 'libraries', test: /[\\/](?:node_modules|client-wasm)[\\/]/ }],
+          // What reads QR codes comes with the scanner alone (src/connect/decoder.ts).
+          groups: [{ name: 'libraries', test: /[\\/](?:node_modules(?![\\/]qr[\\/])|client-wasm)[\\/]/ }],
         },
       },
     },

@@ -9,6 +9,7 @@ export async function measureDrain({ server, leads, tell }) {
     const page = await ipad.page();
     await openBench(page, server.url);
     await call(page, 'openLibrary');
+    await call(page, 'connect', await server.connectCode());
     await page.context().setOffline(true);
     tell(`saving ${leads} leads`);
     await call(page, 'saveMany', leads);

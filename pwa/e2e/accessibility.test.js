@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { smallTargets, violations } from './support/axe.js';
 import { Ipad } from './support/browser.js';
-import { field, openReady, PEOPLE, save, see, SYNCED, tapSave } from './support/capture.js';
+import { field, openConnected, openReady, PEOPLE, save, see, SYNCED, tapSave } from './support/capture.js';
 import { Server } from './support/server.js';
 
 const ORIENTATIONS = { landscape: { width: 1133, height: 744 }, portrait: { width: 744, height: 1133 } };
@@ -16,6 +16,7 @@ before(async () => {
   server = await Server.start();
   ipad = new Ipad();
   page = await ipad.page();
+  await openConnected(page, server);
   // An iPad's Safari, so that the line above the form holds a link.
   await page.addInitScript(() => Object.defineProperty(navigator, 'standalone', { value: false }));
 });

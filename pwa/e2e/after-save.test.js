@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
-import { field, fill, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
+import { field, fill, openConnected, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
 import { Server } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -15,7 +15,7 @@ before(async () => {
   ipad = new Ipad();
   page = await ipad.page();
   await page.addInitScript(holdTenSeconds);
-  await openReady(page, server.url);
+  await openConnected(page, server);
 });
 
 after(async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
-import { field, fill, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
+import { field, fill, openConnected, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
 import { Server } from './support/server.js';
 
 let server;
@@ -33,7 +33,7 @@ async function findNetwork() {
 const countOf = (rows, text) => rows.filter((row) => row.includes(text)).length;
 
 test('leads saved without a network, over a reload without a network, are in the export once each', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await loseNetwork();
 
   // Mistakes are told at the fields: on leaving one, and on save.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
-import { field, openReady, PEOPLE, save, see, SYNCED, tapSave } from './support/capture.js';
+import { field, openConnected, PEOPLE, save, see, SYNCED, tapSave } from './support/capture.js';
 import { backToForm, openDevicePage, openRestorePage, openScreen, syncNow } from './support/device-page.js';
 import { Server } from './support/server.js';
 import { until } from './support/until.js';
@@ -34,7 +34,7 @@ after(async () => {
 const violations = () => page.evaluate(() => window.violations_);
 
 test('no screen breaks the policy', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   // From here on the page comes from the service worker, with the policy that it was stored with.
   await page.reload();
   await tapSave(page);
@@ -55,6 +55,7 @@ test('no screen breaks the policy', async () => {
   await openRestorePage(page);
   await page.getByRole('button', { name: /^Przywróć/ }).first().click();
   await page.getByText(/już tu był/).waitFor();
+  await openScreen(page, '#connect', 'Połącz tego iPada');
   await openScreen(page, '#install', 'Leadlog na ekranie początkowym');
   await backToForm(page);
 

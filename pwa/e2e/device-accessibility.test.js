@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { smallTargets, violations } from './support/axe.js';
 import { Ipad } from './support/browser.js';
-import { field, openReady, PEOPLE, save, see, SYNCED } from './support/capture.js';
+import { field, openConnected, openReady, PEOPLE, save, see, SYNCED } from './support/capture.js';
 import { backToForm, LEAD_BUTTONS, leadButton, openDevicePage, openRestorePage, openScreen, syncNow } from './support/device-page.js';
 import { Server } from './support/server.js';
 
@@ -24,7 +24,7 @@ before(async () => {
   server = await Server.start();
   ipad = new Ipad();
   page = await ipad.page();
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await save(page, PEOPLE.anna);
   await save(page, PEOPLE.zofia);
   await see(page, SYNCED);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { violations } from './support/axe.js';
 import { Ipad } from './support/browser.js';
-import { field, fill, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
+import { field, fill, openConnected, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
 import { backToForm, LEAD_BUTTONS, leadButton, openDevicePage, openScreen, syncNow } from './support/device-page.js';
 import { Server } from './support/server.js';
 
@@ -26,7 +26,7 @@ const focused = () => page.evaluate(() => document.activeElement?.getAttribute('
 const rowsWith = async (text) => (await server.exportedLeads()).filter((row) => row.includes(text));
 
 test('what waits is counted and told where it stands; the list names nobody in full and keeps its place when news comes', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await server.stop();
   await page.context().setOffline(true);
   await save(page, PEOPLE.anna);

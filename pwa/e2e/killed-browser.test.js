@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ipad } from './support/browser.js';
-import { fill, openReady, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
+import { fill, openConnected, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
 import { Server } from './support/server.js';
 
 const WAITING = [
@@ -18,7 +18,7 @@ test('leads survive the browser being killed the moment it says "Zapisano", five
   const server = await Server.start();
   const ipad = new Ipad();
   try {
-    await openReady(await ipad.page(), server.url);
+    await openConnected(await ipad.page(), server);
     await server.stop();
     const people = WAITING.map((_, index) => ({ firstName: 'Kill', lastName: `Nr${index}`, email: `kill${index}@example.com`, phone: '' }));
     for (const [index, person] of people.entries()) {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
-import { field, fill, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
+import { field, fill, openConnected, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
 import { Server } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -34,7 +34,7 @@ const fieldPlaces = () =>
   page.evaluate(() => [...document.querySelectorAll('input')].map((it) => it.getBoundingClientRect().toJSON()));
 
 test('a known e-mail is a note at the field, gone when it changes, and never in the way of a save', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await save(page, PEOPLE.anna);
   await until(async () => (await server.exportedLeads()).length === 1, 'the lead at the server');
   const before = await fieldPlaces();

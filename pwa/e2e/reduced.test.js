@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
-import { field, fill, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
+import { field, fill, openConnected, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
 import { DIST, ReleaseServer } from './support/release-server.js';
 import { Server } from './support/server.js';
 import { until } from './support/until.js';
@@ -41,6 +41,7 @@ async function openWhole(tab) {
   await openReady(tab, app.url);
   await tab.reload();
   await field(tab, 'firstName').waitFor();
+  await openConnected(tab, server, { url: app.url });
 }
 
 async function rowsWith(email) {
@@ -146,6 +147,7 @@ test('the file of an iPad whose browser forbids WASM brings its leads to the ser
   const other = new Ipad();
   try {
     const elsewhere = await other.page();
+    await openConnected(elsewhere, server, { name: 'iPad 2', url: app.url });
     for (const _ of ['once', 'and again']) {
       await elsewhere.goto(`${app.url}/#device`);
       const choosing = elsewhere.waitForEvent('filechooser');

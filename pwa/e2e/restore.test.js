@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { violations } from './support/axe.js';
 import { Ipad } from './support/browser.js';
-import { openReady, PEOPLE, save, see, SYNCED } from './support/capture.js';
+import { openConnected, PEOPLE, save, see, SYNCED } from './support/capture.js';
 import { backToForm, openDevicePage, openRestorePage, syncNow } from './support/device-page.js';
 import { Server } from './support/server.js';
 import { until } from './support/until.js';
@@ -55,7 +55,7 @@ async function wipe(kinds) {
 }
 
 test('when the outbox is gone, the iPad says so, offers its own backup, and is whole again (SYN-9)', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await save(page, PEOPLE.anna);
   await see(page, SYNCED);
   await openDevicePage(page);
@@ -63,7 +63,7 @@ test('when the outbox is gone, the iPad says so, offers its own backup, and is w
   await page.getByText('przed chwilą', { exact: true }).waitFor();
 
   await wipe('indexeddb');
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await takeNetwork();
   await openRestorePage(page);
   await see(page, 'Pamięć tej aplikacji została wyczyszczona.');
@@ -86,7 +86,7 @@ test('when the outbox is gone, the iPad says so, offers its own backup, and is w
 });
 
 test('an iPad that was wiped altogether finds its leads among all backups (SYN-9)', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   const person = { firstName: 'Ola', lastName: 'Rak', email: 'ola.rak@example.com', phone: '' };
   await save(page, person);
   await see(page, SYNCED);
@@ -96,7 +96,7 @@ test('an iPad that was wiped altogether finds its leads among all backups (SYN-9
   const number = await page.locator('dd', { has: page.getByRole('button', { name: 'Kopiuj numer' }) }).locator('p').innerText();
 
   await wipe('all');
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await openRestorePage(page);
   const own = page.getByRole('region', { name: `iPad ${number}` });
   await own.getByRole('button', { name: /^Przywróć/ }).click();
@@ -108,7 +108,7 @@ test('an iPad that was wiped altogether finds its leads among all backups (SYN-9
 });
 
 test('leads that were wiped unsent and are in no backup are told, here and to the organizer (invariant 9)', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await save(page, { ...PEOPLE.anna, email: 'anna.kopia@example.com' });
   await see(page, SYNCED);
   await openDevicePage(page);
@@ -122,7 +122,7 @@ test('leads that were wiped unsent and are in no backup are told, here and to th
 
   await wipe('indexeddb');
   await giveNetwork();
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await see(page, 'Brakuje zgłoszeń z tego iPada');
   assert.equal(await page.getByText(SYNCED).count(), 0, 'nothing waits, and not everything is there');
   const standing = async () => (await server.run(['devices'])).split('\n').find((line) => line.includes(device));
@@ -138,14 +138,14 @@ test('leads that were wiped unsent and are in no backup are told, here and to th
 });
 
 test('who does not want the leads back is asked once, and not reminded again', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await save(page, { ...PEOPLE.zofia, email: 'zofia.druga@example.com' });
   await see(page, SYNCED);
   await openDevicePage(page);
   await syncNow(page);
   await page.getByText('przed chwilą', { exact: true }).waitFor();
   await wipe('indexeddb');
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await openRestorePage(page);
   await page.locator('.lost').getByRole('button', { name: 'Nie przywracaj' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Wróć' }).click();
@@ -158,11 +158,11 @@ test('who does not want the leads back is asked once, and not reminded again', a
 });
 
 test('where no backup can help, nothing is promised: the person is told to tell the organizer', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await save(page, { ...PEOPLE.zofia, email: 'zofia.trzecia@example.com' });
   await see(page, SYNCED);
   await wipe('indexeddb');
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await openRestorePage(page);
   await page.getByText(/W kopiach tego iPada brakuje: 1.*Powiedz o tym organizatorowi/).waitFor();
   await page.getByRole('button', { name: 'Rozumiem' }).click();
@@ -171,7 +171,7 @@ test('where no backup can help, nothing is promised: the person is told to tell 
 
 test('a file that leaves one iPad without any server enters another one, and both together store one lead (SYN-10)', async () => {
   const person = { firstName: 'Jan', lastName: 'Plik', email: 'jan.plik@example.com', phone: '' };
-  await openReady(page, server.url);
+  await openConnected(page, server);
   await takeNetwork();
   await save(page, person);
   await openDevicePage(page);
@@ -186,7 +186,7 @@ test('a file that leaves one iPad without any server enters another one, and bot
   const other = new Ipad();
   try {
     const second = await other.page();
-    await openReady(second, server.url);
+    await openConnected(second, server, { name: 'iPad 2' });
     await openDevicePage(second);
     await second.locator('input[type=file]').setInputFiles({ ...file, buffer: Buffer.from('<html>') });
     await second.getByText('Tego nie da się odczytać. Sprawdź, czy to właściwy plik.').waitFor();

@@ -3,9 +3,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ipad } from './support/browser.js';
-import { field, fill, openReady, PEOPLE, save, see, SYNCED, tapSave } from './support/capture.js';
+import { field, fill, openConnected, openReady, PEOPLE, save, see, seeConnected, SYNCED, tapSave } from './support/capture.js';
 import { openDevicePage, openRestorePage, openScreen, syncNow } from './support/device-page.js';
 import { Server } from './support/server.js';
+import { until } from './support/until.js';
 
 const SIZES = [
   [744, 1133],
@@ -13,7 +14,10 @@ const SIZES = [
   [1024, 1366],
 ];
 
-/** What the hostess sees at these moments; each starts from an empty form, all synced. */
+/**
+ * What the hostess sees at these moments; each starts from an empty form, all synced. Those of another iPad answer its
+ * page.
+ */
 const MOMENTS = {
   async empty() {},
   async errors(page) {
@@ -92,6 +96,53 @@ const MOMENTS = {
   async install(page) {
     await openScreen(page, '#install', 'Leadlog na ekranie początkowym');
   },
+  async unconnected(page, server) {
+    const other = await otherIpad(page, server);
+    await save(other, PEOPLE.zofia);
+    await see(other, 'Ten iPad nie jest połączony: zgłoszenia zostają na nim.');
+    return other;
+  },
+  async connect(page, server) {
+    const other = await otherIpad(page, server);
+    await openConnectPage(other);
+    return other;
+  },
+  async connectError(page, server) {
+    const other = await otherIpad(page, server);
+    await openConnectPage(other);
+    await other.getByLabel('Kod albo cały link').fill('7K3QF-0XW2A-9ZTBM-4HCDE-6RNPV-8');
+    await other.getByRole('button', { name: 'Połącz', exact: true }).click();
+    await other.getByText('Ten kod nie działa.').waitFor();
+    return other;
+  },
+  async connected(page, server) {
+    const other = await otherIpad(page, server);
+    await other.goto(await server.connectUrl('iPad 7'));
+    await seeConnected(other, 'iPad 7');
+    return other;
+  },
+  async connectAgain(page) {
+    await openConnectPage(page);
+    await page.getByText('Inny kod zastąpi to połączenie.').waitFor();
+  },
+  async connectTab(page, server) {
+    const other = await otherIpad(page, server);
+    await other.addInitScript(() => Object.defineProperty(navigator, 'standalone', { value: false }));
+    await other.goto(`${server.url}/?tab#connect=7K3QF-0XW2A-9ZTBM-4HCDE-6RNPV-8`);
+    await other.getByRole('heading', { name: 'Najpierw ekran początkowy' }).waitFor();
+    return other;
+  },
+  async revoked(page, server) {
+    const other = await otherIpad(page, server);
+    await openConnected(other, server, { name: 'iPad 13' });
+    await server.run(['devices', 'revoke', 'iPad 13']);
+    await until(async () => {
+      await save(other, PEOPLE.zofia);
+      return other.getByText('Organizator odłączył tego iPada.').count();
+    }, 'the line that says so');
+    await openConnectPage(other);
+    return other;
+  },
   async waiting(page, server) {
     await server.stop();
     await page.context().setOffline(true);
@@ -102,6 +153,16 @@ const MOMENTS = {
     await fill(page, { firstName: 'Katarzyna', lastName: 'Wiśniewska-Kowalczyk', email: 'katarzyna.wisniewska@example.com', phone: '+48 501 502 503' });
   },
 };
+
+const openConnectPage = (page) => openScreen(page, '#connect', 'Połącz tego iPada');
+
+/** With storage of its own, and as it is before anybody has connected it. */
+async function otherIpad(page, server) {
+  const context = await page.context().browser().newContext();
+  const other = await context.newPage();
+  await openReady(other, server.url);
+  return other;
+}
 
 /** What stands beside the storage of an installation that is gone. */
 async function loseStorage(page) {
@@ -135,23 +196,25 @@ try {
   // As an iPad does for an app on its home screen; otherwise the line above the form would warn.
   const devtools = await page.context().newCDPSession(page);
   await devtools.send('Browser.grantPermissions', { permissions: ['durableStorage'], origin: server.url });
+  await openConnected(page, server);
   for (const [moment, act] of Object.entries(MOMENTS)) {
     await page.context().setOffline(false);
     await openReady(page, server.url);
     await page.evaluate(() => localStorage.clear());
     await page.reload();
     await see(page, SYNCED);
-    await act(page, server);
+    const shown = (await act(page, server)) ?? page;
     for (const colorScheme of ['dark', 'light']) {
-      await page.emulateMedia({ colorScheme });
+      await shown.emulateMedia({ colorScheme });
       for (const [short, long] of SIZES) {
         for (const [width, height] of [[short, long], [long, short]]) {
-          await page.setViewportSize({ width, height });
-          if (moment === 'keyboard') await openKeyboard(page, { width, height });
-          await page.screenshot({ path: join(folder, `${moment}-${width}x${height}-${colorScheme}.png`) });
+          await shown.setViewportSize({ width, height });
+          if (moment === 'keyboard') await openKeyboard(shown, { width, height });
+          await shown.screenshot({ path: join(folder, `${moment}-${width}x${height}-${colorScheme}.png`) });
         }
       }
     }
+    if (shown !== page) await shown.context().close();
   }
 } finally {
   await ipad.remove();

@@ -66,7 +66,7 @@ test('a start at another screen shows that one, and the form where it does not c
 test('a page that has shown the form alone shows every screen after a newer version took its place', async () => {
   await openReady(page, app.url);
   app.answerInstead(/^\/assets\//, null);
-  for (const [hash, title] of Object.entries({ '#device': 'Ten iPad', '#restore': 'Przywróć zgłoszenia', '#install': 'Leadlog na ekranie początkowym' })) {
+  for (const [hash, title] of Object.entries({ '#connect': 'Połącz tego iPada', '#device': 'Ten iPad', '#restore': 'Przywróć zgłoszenia', '#install': 'Leadlog na ekranie początkowym' })) {
     await page.evaluate((target) => (location.hash = target), hash);
     await page.getByRole('heading', { level: 1, name: title }).waitFor();
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { Ipad } from './support/browser.js';
-import { openReady, PEOPLE, save, see, SYNCED } from './support/capture.js';
+import { openConnected, openReady, PEOPLE, save, see, SYNCED } from './support/capture.js';
 import { Server } from './support/server.js';
 
 const WAITS = '1 zgłoszenie czeka na wysłanie';
@@ -16,7 +16,7 @@ let saved;
 before(async () => {
   server = await Server.start();
   ipad = new Ipad();
-  await openReady(await ipad.page(), server.url);
+  await openConnected(await ipad.page(), server);
 });
 
 after(async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
-import { field, openReady, PEOPLE, save, see, SYNCED } from './support/capture.js';
+import { field, openConnected, PEOPLE, save, see, SYNCED } from './support/capture.js';
 import { DIST, ReleaseServer } from './support/release-server.js';
 import { buildAgain } from './support/second-build.js';
 import { Server } from './support/server.js';
@@ -64,7 +64,7 @@ async function sendAgain() {
 }
 
 test('a new version leaves the form alone, and at the next start shows and sends what the old one saved', async () => {
-  await openReady(page, app.url);
+  await openConnected(page, server, { url: app.url });
   await server.stop();
   await save(page, PEOPLE.anna);
   await see(page, WAITS);

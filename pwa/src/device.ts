@@ -151,10 +151,30 @@ export interface RestoreSummary {
   readonly unreadable: number;
 }
 
-/** Why something that needs a server or a file did not work: words for a person are the screen's affair. */
+/** Whether the server takes leads from this iPad. A Save never asks for it. */
+export interface Enrolment {
+  /**
+   * `unknown`: no server has said yet. `none`: it was never connected. `refused`: the server does not know it any more.
+   * `revoked`: the organizer has shut it out; what it holds can be handed in, and is checked before it counts.
+   */
+  readonly state: 'unknown' | 'none' | 'connected' | 'refused' | 'revoked';
+  /** As the organizer calls it; `null` unless it was connected. */
+  readonly deviceName: string | null;
+  readonly campaignId: string | null;
+}
+
+/** Whether nothing that this iPad sends counts until somebody connects it. */
+export function isUnconnected(enrolment: Enrolment | null): boolean {
+  return enrolment !== null && ['none', 'refused', 'revoked'].includes(enrolment.state);
+}
+
+/**
+ * Why something that needs a server, a file or a code did not work: words for a person are the screen's affair.
+ * `code`: mistyped, used or expired. `busy`: too many tries, some seconds help. `insecure`: the page came over plain HTTP.
+ */
 export class DeviceError extends Error {
   constructor(
-    readonly code: 'unreachable' | 'unreadable' | 'storage',
+    readonly code: 'unreachable' | 'unreadable' | 'storage' | 'code' | 'busy' | 'insecure',
     message: string,
   ) {
     super(message);
@@ -184,6 +204,10 @@ export interface Device {
   subscribe(changed: (status: Status) => void): void;
   /** Sends what waits, because a person asked. */
   sync(): Promise<SyncSummary>;
+  /** Called at once and after every change. */
+  onEnrolment(changed: (enrolment: Enrolment) => void): void;
+  /** Connects this iPad with the organizer's one-time code, in place of what it was before. Rejects with `DeviceError`. */
+  connect(code: string): Promise<Enrolment>;
   /** Whether a store already holds this e-mail; `false` when nobody answers in time. Never rejects. */
   isEmailKnown(email: string): Promise<boolean>;
   state(): Promise<DeviceState>;
@@ -219,7 +243,7 @@ async function chooseCampaign(library: Leadlog): Promise<void> {
   const wanted = new URLSearchParams(location.search).get('campaign');
   if (!wanted || JSON.parse(library.campaign()).id === wanted) return;
   const late = new Promise<boolean>((resolve) => setTimeout(resolve, CAMPAIGN_TIMEOUT_MS, false));
-  if (await Promise.race([library.useCampaign(wanted), late])) history.replaceState(null, '', location.pathname);
+  if (await Promise.race([library.useCampaign(wanted), late])) history.replaceState(null, '', location.pathname + location.hash);
 }
 
 class FullDevice implements Device {
@@ -260,6 +284,9 @@ class FullDevice implements Device {
   subscribe = (changed: (status: Status) => void) =>
     this.library.subscribe((status: string) => changed(JSON.parse(status)));
   sync = async (): Promise<SyncSummary> => JSON.parse(await this.library.sync());
+  onEnrolment = (changed: (enrolment: Enrolment) => void) =>
+    this.library.onEnrolment((enrolment: string) => changed(JSON.parse(enrolment)));
+  connect = async (code: string): Promise<Enrolment> => JSON.parse(await tried(() => this.library.enrol(code)));
   isEmailKnown = (email: string) => this.library.isEmailKnown(email).catch(() => false);
 
   async state(): Promise<DeviceState> {

@@ -2,6 +2,7 @@ import './design/tokens.css';
 import './design/base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
+import { linkCode } from './connect/link-code.svelte';
 import { type Device, DeviceError, openDevice } from './device';
 import { isSpoken } from './i18n/words.svelte';
 import { keepOfflineShell } from './offline';
@@ -15,6 +16,7 @@ const FORM_WAIT_MS = 2_000;
 
 async function start(target: HTMLElement): Promise<void> {
   followVisibleArea();
+  linkCode.receive();
   const screen = location.hash && secondScript.load();
   try {
     const device = await open();

@@ -2,6 +2,7 @@
  * The second script: everything that `second-script.svelte.ts` promises. Nothing of the first script imports it but
  * there.
  */
+import ConnectPage from './connect/ConnectPage.svelte';
 import DevicePage from './device-page/DevicePage.svelte';
 import InstallPage from './install/InstallPage.svelte';
 import RestorePage from './restore/RestorePage.svelte';
@@ -10,7 +11,8 @@ export { default as HandOver } from './hand-over/HandOver.svelte';
 export { catalogues } from './i18n/all-words';
 
 /** The screens beside the form, by the hash of their address. */
-export const screens: Record<string, typeof DevicePage | typeof RestorePage | typeof InstallPage> = {
+export const screens: Record<string, typeof ConnectPage | typeof DevicePage | typeof RestorePage | typeof InstallPage> = {
+  '#connect': ConnectPage,
   '#device': DevicePage,
   '#restore': RestorePage,
   '#install': InstallPage,

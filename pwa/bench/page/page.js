@@ -30,6 +30,11 @@ export async function openLibrary() {
   leadlog.subscribe((json) => (status = JSON.parse(json)));
 }
 
+/** Without it no server takes anything. */
+export async function connect(code) {
+  await leadlog.enrol(code);
+}
+
 /** Through the library, one transaction each, as people do it. */
 export async function saveMany(count) {
   for (let left = count; left > 0; left -= SAVES_AT_ONCE) {

@@ -16,10 +16,12 @@ export class Ipad {
   #browser;
   #page;
   #scale;
+  #flags;
 
-  /** `scale`: pixels of a screenshot per point of the screen. */
-  constructor({ scale = 1 } = {}) {
+  /** `scale`: pixels of a screenshot per point of the screen. `flags`: more of the browser's own. */
+  constructor({ scale = 1, flags = [] } = {}) {
     this.#scale = scale;
+    this.#flags = flags;
   }
 
   /** The page, in a browser that is started when none runs. */
@@ -32,7 +34,7 @@ export class Ipad {
     // Its own process group, so that a kill takes its helpers along, as a dying battery does.
     this.#process = spawn(
       findChromium(),
-      [...CHROMIUM_FLAGS, '--headless=new', '--hide-scrollbars', '--lang=pl', `--force-device-scale-factor=${this.#scale}`, '--remote-debugging-port=0', `--user-data-dir=${this.#profile.path}`, 'about:blank'],
+      [...CHROMIUM_FLAGS, ...this.#flags, '--headless=new', '--hide-scrollbars', '--lang=pl', `--force-device-scale-factor=${this.#scale}`, '--remote-debugging-port=0', `--user-data-dir=${this.#profile.path}`, 'about:blank'],
       { stdio: 'ignore', detached: true },
     );
     const port = await this.#portFrom(portFile);

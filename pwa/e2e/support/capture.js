@@ -14,7 +14,28 @@ export const SYNCED = 'Wszystko zsynchronizowane';
 export async function openReady(page, url) {
   await page.goto(url);
   await field(page, 'firstName').waitFor();
+  await storedOffline(page);
+}
+
+async function storedOffline(page) {
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+}
+
+/**
+ * Connects the iPad by the organizer's link, so that `server` takes its leads, and opens the form as `openReady` does.
+ * `url`: where the app is, when not there.
+ */
+export async function openConnected(page, server, { name = 'iPad 1', url = server.url } = {}) {
+  await page.goto(`${url}/#connect=${await server.connectCode(name)}`);
+  await seeConnected(page, name);
+  // A page that is left while it is being stored leaves the next one without.
+  await storedOffline(page);
+  await openReady(page, url);
+}
+
+export async function seeConnected(page, name = 'iPad 1') {
+  await see(page, 'Zgłoszenia z tego iPada trafiają teraz do organizatora.');
+  await see(page, `Połączono: ${name}`);
 }
 
 export function field(page, id) {

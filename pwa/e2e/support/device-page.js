@@ -12,7 +12,7 @@ export const openDevicePage = (page) => openScreen(page, '#device', 'Ten iPad');
 export const openRestorePage = (page) => openScreen(page, '#restore', 'Przywróć zgłoszenia');
 
 export async function backToForm(page) {
-  await page.getByRole('link', { name: 'Formularz' }).click();
+  await page.getByRole('link', { name: 'Formularz' }).first().click();
   await page.getByLabel('Imię', { exact: true }).waitFor();
 }
 

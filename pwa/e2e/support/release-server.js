@@ -53,7 +53,7 @@ export class ReleaseServer {
 
   #answer(request, response) {
     const { pathname } = new URL(request.url, this.url);
-    if (this.#api && pathname.startsWith('/api/')) {
+    if (this.#api && /^\/(api|oauth)\//.test(pathname)) {
       this.#forward(request, response);
       return;
     }

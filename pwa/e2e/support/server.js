@@ -68,15 +68,26 @@ export class Server {
   /** A command of the program about this store, with `input` to read; answers what it prints. */
   async run(command, input = '') {
     const child = spawn(PROGRAM, [...command, '--data-dir', join(this.#folder.path, 'data')], { stdio: 'pipe' });
-    let told = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (told += chunk));
+    let [printed, told] = ['', ''];
+    child.stdout.on('data', (chunk) => (printed += chunk));
+    child.stderr.on('data', (chunk) => (told += chunk));
     child.stdin.end(input);
     const [code] = await once(child, 'close');
-    if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}:\n${told}`);
-    return told;
+    if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}:\n${printed}${told}`);
+    return printed;
   }
 
-  /** A token for the exports; beside it the command prints words for people. */
+  /** A one-time code that connects an iPad under this name. */
+  async connectCode(name = 'iPad 1') {
+    return JSON.parse(await this.run(['devices', 'enrol', name, '--json'])).code;
+  }
+
+  /** The link with such a code. */
+  async connectUrl(name = 'iPad 1', path = '/') {
+    return `${this.url}${path}#connect=${await this.connectCode(name)}`;
+  }
+
+  /** A token for the exports. */
   async #exportToken() {
     const told = await this.run(['tokens', 'issue', '--scope', 'crm']);
     return told.split(/\s+/).find((word) => word.split('.').length === 3 && word.startsWith('eyJ'));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { field, openReady, PEOPLE, save, see, SYNCED, tapSave } from '../support/capture.js';
+import { field, openConnected, openReady, PEOPLE, save, see, SYNCED, tapSave } from '../support/capture.js';
 import { Server } from '../support/server.js';
 import { Screen } from './programs.js';
 import { Session } from './session.js';
@@ -32,7 +32,7 @@ const pickUp = () => page.evaluate(`void window.dispatchEvent(new Event('online'
 const countOf = (rows, { email }) => rows.filter((row) => row.includes(email)).length;
 
 test('leads saved with and without a network, over a reload without one, are in the export once each', async () => {
-  await openReady(page, server.url);
+  await openConnected(page, server);
   assert.ok(await page.evaluate('isSecureContext'), 'as on an iPad, where the service worker needs it');
   await save(page, PEOPLE.anna);
   await see(page, SYNCED);

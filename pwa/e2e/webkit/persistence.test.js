@@ -2,7 +2,7 @@
 // are killed, and what could not be saved stays with the person.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { field, fill, openReady, PEOPLE, save, see, SYNCED, tapSave } from '../support/capture.js';
+import { field, fill, openReady, PEOPLE, save, see, seeConnected, SYNCED, tapSave } from '../support/capture.js';
 import { Server } from '../support/server.js';
 import { until } from '../support/until.js';
 import { Ipad } from './ipad.js';
@@ -32,6 +32,13 @@ beforeEach(() => {
 
 afterEach(() => ipad.remove());
 
+async function openConnected() {
+  const page = await ipad.open(await server.connectUrl());
+  await seeConnected(page);
+  await openReady(page, server.url);
+  return page;
+}
+
 /** The iPad is picked up again: a trigger of the engine, instead of waiting for its next minute. */
 const pickUp = (page) => page.evaluate(`void window.dispatchEvent(new Event('online'))`);
 
@@ -47,8 +54,7 @@ async function assertStoredOnce(people) {
 }
 
 test('a lead survives WebKit being killed the moment it says "Zapisano", and starts again without a network', async () => {
-  const page = await ipad.open(server.url);
-  await openReady(page, server.url);
+  const page = await openConnected();
   await server.stop();
   await save(page, PEOPLE.anna);
   assert.deepEqual(complaints(page), []);
@@ -65,8 +71,7 @@ test('a lead survives WebKit being killed the moment it says "Zapisano", and sta
 });
 
 test('when WebKit loses its storage process, Save works or says that it did not and keeps the text; a reload recovers', async (t) => {
-  const page = await ipad.open(server.url);
-  await openReady(page, server.url);
+  const page = await openConnected();
   await server.stop();
   await save(page, OLA);
   await fill(page, PEOPLE.zofia);

@@ -11,6 +11,7 @@ const GIB = 2 ** 30;
 const CALM = {
   mode: 'full',
   reach: 'cloud',
+  enrolment: 'connected',
   session: 'none',
   places: { device: 0, hub: 0, cloud: 40 },
   persisted: true,
@@ -24,6 +25,7 @@ const TROUBLES = [
   ['reduced.banner', { mode: 'reduced' }],
   ['banner.lost', { lost: [{ deviceId: 'ipad-1', savedThrough: 41, missing: 41 }] }],
   ['banner.full', { usage: GIB - MIN_FREE_BYTES + 1 }],
+  ['banner.connect', { enrolment: 'none' }],
   ['banner.reconnect', { session: 'reconnect' }],
   ['banner.solo', { reach: 'solo' }],
   ['banner.install', { canInstall: true }],
@@ -46,9 +48,17 @@ test('of several troubles the most important is told', () => {
 });
 
 test('a hub is told as solo is: before any advice about setting up, after what endangers leads', () => {
-  const [, , full, , , install, volatile] = TROUBLES.map(([, change]) => change);
+  const [full, install, volatile] = ['banner.full', 'banner.install', 'banner.volatile'].map((words) => new Map(TROUBLES).get(words));
   assert.equal(told({ reach: 'hub' }, install, volatile), 'banner.hub');
   assert.equal(told({ reach: 'hub' }, full), 'banner.full');
+});
+
+test('an iPad that the server does not let in is told so, not that there is no network; before anybody has said, nothing is', () => {
+  for (const enrolment of ['none', 'refused']) assert.equal(told({ enrolment, reach: 'solo' }), 'banner.connect');
+  const revoked = { enrolment: 'revoked', reach: 'solo' };
+  assert.deepEqual([told(revoked), bannerFor({ ...CALM, ...revoked }).href], ['banner.revoked', '#connect']);
+  assert.equal(told({ enrolment: 'unknown' }), undefined);
+  assert.equal(told({ enrolment: 'unknown', reach: 'solo' }), 'banner.solo');
 });
 
 test('storage that is not promised matters only when there is something in it', () => {
@@ -65,5 +75,5 @@ test('without any lead here the backups are pointed to, as soon as there is a se
 
 test('what a person can act on leads to the screen for it', () => {
   const hrefs = TROUBLES.map(([, change]) => bannerFor({ ...CALM, ...change }).href);
-  assert.deepEqual(hrefs, [undefined, '#restore', undefined, undefined, undefined, '#install', '#device']);
+  assert.deepEqual(hrefs, [undefined, '#restore', undefined, '#connect', undefined, undefined, '#install', '#device']);
 });

@@ -1,10 +1,11 @@
-import type { Device, DeviceState, Status } from '../device';
+import type { Device, DeviceState, Enrolment, Status } from '../device';
 import type { WordKey } from '../i18n/words.svelte';
 
 /** What the line above the form depends on. */
 export type Situation = Pick<Status, 'reach' | 'session' | 'places'> &
   Pick<DeviceState, 'persisted' | 'usage' | 'quota' | 'lost'> &
   Pick<Device, 'mode'> & {
+    readonly enrolment: Enrolment['state'];
     /** Opened in Safari on an iPad, whose home screen could have it. */
     readonly canInstall: boolean;
   };
@@ -19,14 +20,16 @@ export interface Banner {
 export const MIN_FREE_BYTES = 64 * 1024 * 1024;
 
 /**
- * By importance, the first that holds is told: what endangers leads, then what the hostess sees happen,
- * then what is to be set up. Advice about setting up waits until a cloud answers: at a booth without one,
+ * By importance, the first that holds is told: what endangers leads, then what keeps them on this iPad, then what the
+ * hostess sees happen, then what is to be set up. Whom no server lets in is solo too, and no network would help. Advice about setting up waits until a cloud answers: at a booth without one,
  * an app on the home screen would begin without the leads that are here.
  */
 const BANNERS: readonly (Banner & { readonly holds: (it: Situation) => boolean })[] = [
   { words: 'reduced.banner', holds: ({ mode }) => mode === 'reduced' },
   { words: 'banner.lost', href: '#restore', holds: ({ lost }) => lost.length > 0 },
   { words: 'banner.full', holds: ({ usage, quota }) => usage !== null && quota !== null && quota - usage < MIN_FREE_BYTES },
+  { words: 'banner.revoked', href: '#connect', holds: ({ enrolment }) => enrolment === 'revoked' },
+  { words: 'banner.connect', href: '#connect', holds: ({ enrolment }) => enrolment === 'none' || enrolment === 'refused' },
   { words: 'banner.reconnect', holds: ({ session }) => session === 'reconnect' },
   { words: 'banner.solo', holds: ({ reach }) => reach === 'solo' },
   { words: 'banner.hub', holds: ({ reach }) => reach === 'hub' },

@@ -12,6 +12,7 @@ import {
   type Campaign,
   type Device,
   DeviceError,
+  type Enrolment,
   type FieldError,
   type Form,
   type LeadRow,
@@ -129,6 +130,10 @@ class ReducedDevice implements Device {
     return { sent: 0, synced: 0, failed: 0, waiting: this.#forms.length };
   }
 
+  onEnrolment(changed: (enrolment: Enrolment) => void): void {
+    changed({ state: 'unknown', deviceName: null, campaignId: null });
+  }
+
   async isEmailKnown() {
     return false;
   }
@@ -170,6 +175,7 @@ class ReducedDevice implements Device {
     return snapshotFile(JSON.stringify(snapshot));
   }
 
+  connect = unavailable;
   backups = unavailable;
   restore = unavailable;
   importFile = unavailable;
