@@ -97,6 +97,8 @@ faults! {
     StoreFull => "store-full",
     /// A store can be read only, for a while.
     StoreReadOnly => "store-read-only",
+    /// A device is shut out, for a while: what it hands in goes to quarantine.
+    DeviceRevoked => "device-revoked",
 }
 
 impl fmt::Display for Fault {

@@ -19,7 +19,7 @@ use crate::store::Host;
 use crate::world::{CLOUD, Event, World};
 
 /// The faults that are drawn here; the others are drawn where they strike.
-const KINDS: [Fault; 22] = [
+const KINDS: [Fault; 23] = [
     Fault::LinkDown,
     Fault::UplinkDown,
     Fault::WrongOnlineEvent,
@@ -42,6 +42,7 @@ const KINDS: [Fault; 22] = [
     Fault::StoreFull,
     Fault::StoreReadOnly,
     Fault::DeviceCrash,
+    Fault::DeviceRevoked,
 ];
 
 impl World {
@@ -127,6 +128,10 @@ impl World {
             Fault::HubRestored => hub.is_some_and(|hub| self.restore(hub)),
             Fault::CloudRestored => self.restore_cloud(),
             Fault::HubCloned => self.clone_hub(),
+            Fault::DeviceRevoked => {
+                self.devices[device].revoked_until_ms = self.now_ms + pause_ms;
+                true
+            }
             Fault::StoreFull | Fault::StoreReadOnly => {
                 let host = hub.filter(|_| self.rng.bool()).unwrap_or(CLOUD);
                 self.hosts[host].is_writable = false;

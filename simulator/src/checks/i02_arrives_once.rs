@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ClientId, LEAD_STREAM, SUBMISSION_STREAM};
+use domain::{ClientId, LEAD_STREAM, RefusalReason, SUBMISSION_STREAM, SubmissionEvent};
 
 use super::{Found, Violation, find};
 use crate::truth::{EntryKey, Saved, Worth};
@@ -103,8 +103,13 @@ fn place(world: &World, key: &EntryKey, saved: &Saved) -> Found {
     find(&world.hosts[CLOUD].log, key, saved.digest)
 }
 
+/// What was in quarantine because its iPad was shut out has left it, now that it is a lead.
 fn is_refused_too(world: &World, saved: &Saved) -> bool {
-    !super::stream(&world.hosts[CLOUD].log, SUBMISSION_STREAM, &saved.digest.to_string()).is_empty()
+    let refusals = super::stream(&world.hosts[CLOUD].log, SUBMISSION_STREAM, &saved.digest.to_string());
+    refusals.iter().any(|event| match serde_json::from_str(&event.payload) {
+        Ok(SubmissionEvent::Refused(refusal)) => refusal.reason != RefusalReason::DeviceRevoked,
+        _ => true,
+    })
 }
 
 /// Where the copies of a lead are.

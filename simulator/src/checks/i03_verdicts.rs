@@ -22,7 +22,9 @@ pub fn when_answered(
     for (entry, result) in request.entries.iter().zip(&response.results) {
         let stream = match result.status {
             Verdict::Created | Verdict::Duplicate | Verdict::DuplicateEmail => LEAD_STREAM,
-            Verdict::Invalid | Verdict::Conflict | Verdict::Unsupported => SUBMISSION_STREAM,
+            Verdict::Invalid | Verdict::Conflict | Verdict::Unsupported | Verdict::Quarantined => {
+                SUBMISSION_STREAM
+            }
             // Nothing was recorded, and nothing is claimed.
             Verdict::Waiting | Verdict::Erased => continue,
         };

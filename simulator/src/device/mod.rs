@@ -36,6 +36,8 @@ pub struct Device {
     pub targets: Vec<usize>,
     /// Until when each address cannot be reached.
     pub links_down_until_ms: BTreeMap<usize, u64>,
+    /// Until when every store has it shut out.
+    pub revoked_until_ms: u64,
     /// Whether the old version of the app runs.
     pub is_old_app: bool,
     /// The campaign version that its form shows.
@@ -90,6 +92,7 @@ impl Device {
             clock_offset_ms: 0,
             targets,
             links_down_until_ms: BTreeMap::new(),
+            revoked_until_ms: 0,
             is_old_app: false,
             campaign_version: 1,
             is_campaign_closed: false,

@@ -3,7 +3,7 @@
 use domain::{EntryResult, Lineage, SyncRequest, SyncResponse, Tier, Timestamp};
 use event_store::EventLog;
 use futures_util::FutureExt;
-use intake::{Direct, RelayProgress};
+use intake::{Arrival, Direct, RelayProgress};
 use leadlog_client::engine::Failure;
 
 use crate::checks::{i03_verdicts, i05_lineage};
@@ -110,11 +110,18 @@ impl World {
             &it.campaigns,
             it.identity,
             &progress,
-            Timestamp::new(moment),
+            Arrival { at: Timestamp::new(moment), is_quarantined: self.is_shut_out(request) },
             request,
         )
         .now_or_never()?
         .ok()
+    }
+
+    /// Whether the sender is an iPad that was shut out. In the end everybody is let in again.
+    fn is_shut_out(&self, request: &SyncRequest<'_>) -> bool {
+        let Some(sender) = &request.sender else { return false };
+        let mut devices = self.devices.iter().filter(|it| self.now_ms < it.revoked_until_ms);
+        !self.is_calm && devices.any(|it| it.disk.installation == *sender)
     }
 
     /// The commit that a broken store owes.
