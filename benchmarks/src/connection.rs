@@ -6,6 +6,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,25 +14,33 @@ use tokio::net::TcpStream;
 
 const MAX_HEADERS: usize = 32;
 
+/// Where a server listens, and a token that it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reach {
+    pub(crate) server: SocketAddr,
+    pub(crate) token: Arc<str>,
+}
+
 /// An open connection.
 pub(crate) struct Connection {
     stream: TcpStream,
-    server: SocketAddr,
+    reach: Reach,
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
 }
 
 impl Connection {
-    pub(crate) async fn open(server: SocketAddr) -> Result<Self> {
+    pub(crate) async fn open(reach: Reach) -> Result<Self> {
+        let server = reach.server;
         let stream = TcpStream::connect(server).await.with_context(|| format!("cannot reach {server}"))?;
         // What a browser does, too: a request is one write, and waits for no other.
         stream.set_nodelay(true)?;
-        Ok(Self { stream, server, outgoing: Vec::new(), incoming: Vec::new() })
+        Ok(Self { stream, reach, outgoing: Vec::new(), incoming: Vec::new() })
     }
 
     /// Whom it reaches.
-    pub(crate) const fn server(&self) -> SocketAddr {
-        self.server
+    pub(crate) const fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// Sends JSON, given in parts, and returns the body of the answer, which must be 200.
@@ -40,8 +49,9 @@ impl Connection {
         self.outgoing.clear();
         write!(
             self.outgoing,
-            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n",
-            self.server
+            "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n",
+            self.reach.server, self.reach.token
         )?;
         for part in parts {
             self.outgoing.extend_from_slice(part);
@@ -53,7 +63,11 @@ impl Connection {
     /// Asks for a path and returns the body of the answer, which must be 200.
     pub(crate) async fn get(&mut self, path: &str) -> Result<&[u8]> {
         self.outgoing.clear();
-        write!(self.outgoing, "GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.server)?;
+        write!(
+            self.outgoing,
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\r\n",
+            self.reach.server, self.reach.token
+        )?;
         self.stream.write_all(&self.outgoing).await.context("the server closed the connection")?;
         self.answer().await
     }

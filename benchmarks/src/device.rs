@@ -1,7 +1,6 @@
 //! A device that syncs: sends a batch, reads the verdicts, shows its newest receipt the next time.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Reach};
 
 const ROUTE: &str = "/api/leads/sync";
 
@@ -94,7 +93,7 @@ pub(crate) struct Device {
 impl Device {
     pub(crate) async fn connect(
         name: &str,
-        server: SocketAddr,
+        server: Reach,
         batches: Vec<Batch>,
         shows_receipts: bool,
     ) -> Result<Self> {
@@ -115,11 +114,11 @@ impl Device {
     }
 
     /// Turns to the server behind its own in this list, as behind a load balancer.
-    pub(crate) async fn turn_to_next(&mut self, servers: &[SocketAddr]) -> Result<()> {
-        let own = self.connection.server();
-        let mut behind = servers.iter().cycle().skip_while(|server| **server != own).skip(1);
+    pub(crate) async fn turn_to_next(&mut self, servers: &[Reach]) -> Result<()> {
+        let own = self.connection.reach();
+        let mut behind = servers.iter().cycle().skip_while(|server| *server != own).skip(1);
         let next = behind.next().context("it is connected to a server of the list")?;
-        self.connection = Connection::open(*next).await?;
+        self.connection = Connection::open(next.clone()).await?;
         Ok(())
     }
 

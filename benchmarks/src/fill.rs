@@ -16,7 +16,7 @@ use anyhow::{Result, ensure};
 use domain::{EmbeddedCampaigns, Entry, LeadEvent, SyncRequest, Tier, Timestamp, Verdict};
 use event_store::PostgresLog;
 use futures_util::{StreamExt, stream};
-use intake::{Direct, RelayProgress, StoreIdentity};
+use intake::{Arrival, Direct, RelayProgress, StoreIdentity};
 use tokio::sync::mpsc;
 
 use crate::database::Database;
@@ -129,11 +129,11 @@ async fn append_all(
 
 async fn append(log: &PostgresLog, identity: StoreIdentity, batch: Batch) -> Result<Filled> {
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-    let received_at = Timestamp::from_unix_ms(now_ms, 0)?;
+    let arrival = Arrival::trusted(Timestamp::from_unix_ms(now_ms, 0)?);
     let request: SyncRequest<'_> = serde_json::from_str(&batch.json)?;
     let (recorder, campaigns) = (Direct(log.clone()), EmbeddedCampaigns);
     let relay = RelayProgress::default();
-    let answer = intake::answer(log, &recorder, &campaigns, identity, &relay, received_at, &request).await?;
+    let answer = intake::answer(log, &recorder, &campaigns, identity, &relay, arrival, &request).await?;
     let mut appended = Filled::default();
     for result in &answer.results {
         match result.status {

@@ -1,10 +1,10 @@
 //! Devices that send leads to a store, and what that costs.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
+use crate::connection::Reach;
 use crate::device::{Batch, Device, Sent, Verdicts, send_all};
 use crate::figures::{Figures, us_each};
 use crate::leads::LeadMaker;
@@ -61,7 +61,7 @@ impl Load {
         count: usize,
         leads: usize,
         batch_entries: usize,
-        servers: &[SocketAddr],
+        servers: &[Reach],
     ) -> Result<Vec<Device>> {
         let names: Vec<String> = (1..=count).map(|number| format!("ipad-{kind}-{number:04}")).collect();
         let batches = leads.div_ceil(count * batch_entries) + WARM_UP_BATCHES;
@@ -69,7 +69,7 @@ impl Load {
         let mut devices = Vec::with_capacity(count);
         for ((name, captured), server) in names.iter().zip(captured).zip(servers.iter().cycle()) {
             let batches = Batch::all(&captured, batch_entries);
-            devices.push(Device::connect(name, *server, batches, self.shows_receipts).await?);
+            devices.push(Device::connect(name, server.clone(), batches, self.shows_receipts).await?);
         }
         Ok(devices)
     }
@@ -122,14 +122,14 @@ impl Load {
 
     /// Each of these devices sends all it has over two connections at once, to two servers where there are as many. One
     /// of both must be told that a lead is new, and the other that it is known.
-    pub(crate) async fn race(&mut self, count: usize, leads: usize, servers: &[SocketAddr]) -> Result<()> {
+    pub(crate) async fn race(&mut self, count: usize, leads: usize, servers: &[Reach]) -> Result<()> {
         let names: Vec<String> = (1..=count).map(|number| format!("ipad-race-{number:04}")).collect();
         let captured = self.leads.captured_by(&names, leads.div_ceil(count))?;
         let mut devices = Vec::with_capacity(2 * count);
         for ((name, captured), server) in names.iter().zip(&captured).zip(servers.iter().cycle()) {
             let batches = || Batch::all(captured, RACE_BATCH_ENTRIES);
-            let first = Device::connect(name, *server, batches(), self.shows_receipts).await?;
-            let mut second = Device::connect(name, *server, batches(), self.shows_receipts).await?;
+            let first = Device::connect(name, server.clone(), batches(), self.shows_receipts).await?;
+            let mut second = Device::connect(name, server.clone(), batches(), self.shows_receipts).await?;
             second.turn_to_next(servers).await?;
             devices.extend([first, second]);
         }

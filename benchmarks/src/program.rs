@@ -122,9 +122,10 @@ pub(crate) async fn run_command(database_url: &str, args: &[&str]) -> Result<Ran
     Ok(Ran { wall, cpu: cpu_of_ended_commands()?.saturating_sub(before) })
 }
 
-/// A token for the exports of the store in this database.
-pub(crate) async fn export_token(database_url: &str) -> Result<String> {
-    let issued = output_of_command(database_url, &["tokens", "issue", "--scope", "crm"]).await?;
+/// A token for the store in this database: to send leads, and to take them out.
+pub(crate) async fn token(database_url: &str) -> Result<String> {
+    let args = ["tokens", "issue", "--scope", "capture,crm", "--for", "24h"];
+    let issued = output_of_command(database_url, &args).await?;
     Ok(issued.trim_end().to_owned())
 }
 

@@ -1,18 +1,21 @@
 //! A store that is measured: the real server, one process or several, over a PostgreSQL of its own.
 
-use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use sqlx::{Connection, PgConnection};
 
+use crate::connection::Reach;
 use crate::database::Database;
-use crate::program::Server;
+use crate::program::{Server, token};
 use crate::usage::CpuTimes;
 
 /// A running store. Dropped, it is stopped and removed.
 pub(crate) struct Store {
     servers: Vec<Server>,
+    /// That the servers take.
+    token: Arc<str>,
     /// Holds the projections' lock, when they are to stand still.
     projections_hold: Option<PgConnection>,
     pub(crate) database: Database,
@@ -23,24 +26,26 @@ impl Store {
     pub(crate) async fn start(parent: &Path, with_projections: bool) -> Result<Self> {
         let database = Database::start(parent).await?;
         let hold = if with_projections { None } else { Some(database.hold_projections().await?) };
-        let mut store = Self::over(database, 1)?;
+        let mut store = Self::over(database, 1).await?;
         store.projections_hold = hold;
         Ok(store)
     }
 
     /// Starts as many servers over a database that may hold a store already.
-    pub(crate) fn over(database: Database, servers: usize) -> Result<Self> {
-        let servers = (1..=servers)
+    pub(crate) async fn over(database: Database, servers: usize) -> Result<Self> {
+        let servers: Vec<Server> = (1..=servers)
             .map(|number| {
                 Server::start(&database.url(), &database.folder().join(format!("server-{number}.log")))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { servers, projections_hold: None, database })
+        let token = token(&database.url()).await?.into();
+        Ok(Self { servers, token, projections_hold: None, database })
     }
 
-    /// Where the servers listen.
-    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        self.servers.iter().map(Server::address).collect()
+    /// How the servers are reached.
+    pub(crate) fn reaches(&self) -> Vec<Reach> {
+        let reach = |server: &Server| Reach { server: server.address(), token: Arc::clone(&self.token) };
+        self.servers.iter().map(reach).collect()
     }
 
     pub(crate) fn server_pids(&self) -> impl Iterator<Item = u32> {

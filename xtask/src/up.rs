@@ -16,6 +16,6 @@ pub(crate) fn run(workspace: &Workspace, steps: &Steps, serve_args: &[String]) -
     wasm::build(workspace, steps)?;
     pwa::build(workspace, steps)?;
     let leadlog = server::build(workspace, steps)?;
-    let error = Command::new(&leadlog).arg("serve").args(serve_args).exec();
+    let error = Command::new(&leadlog).args(["serve", "--invite"]).args(serve_args).exec();
     Err(error).with_context(|| format!("cannot run {}", leadlog.display()))
 }

@@ -7,7 +7,7 @@ use super::figures::{Figures, Measured, OfServer, Round};
 use crate::database::Database;
 use crate::download::download;
 use crate::fill::Filled;
-use crate::program::{Server, export_token};
+use crate::program::{Server, token};
 use crate::usage::{Memory, cpu_of, cpu_of_postgres};
 
 /// What stands in an answer beside its rows.
@@ -48,7 +48,7 @@ async fn file(database: &mut Database, name: &str, lines: Lines, expected: u64) 
     eprintln!("  {name}");
     let server = Server::start(&database.url(), &database.folder().join("server.log"))?;
     database.projections_caught_up().await?;
-    let token = export_token(&database.url()).await?;
+    let token = token(&database.url()).await?;
     database.checkpoint().await?;
     Memory::forget_peak(server.pid())?;
     let resident_before = Memory::of(server.pid())?.resident;

@@ -1,6 +1,5 @@
 //! One round: a store that grows, and the steps at each of its sizes.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ::projections::RunnerOptions;
@@ -8,13 +7,12 @@ use anyhow::{Context, Result, ensure};
 use event_store::read_after;
 
 use super::costs::Costs;
-use crate::connection::Connection;
+use crate::connection::{Connection, Reach};
 use crate::database::{Database, LogCounts};
 use crate::download::download;
 use crate::fill::{Filler, MAILBOX};
 use crate::leads::{CAMPAIGN, LeadMaker, email_of};
 use crate::load::{Expect, Load};
-use crate::program::export_token;
 use crate::statistics::{median, percentile_ms};
 use crate::store::Store;
 
@@ -42,7 +40,7 @@ pub(super) async fn round(mut database: Database, sizes: &[u64], leads: usize) -
         eprintln!("  filling up to {size} leads");
         filler = filler.fill(&database, *size).await?;
         eprintln!("  projecting them");
-        let mut store = Store::over(database, 1)?;
+        let mut store = Store::over(database, 1).await?;
         store.projections_caught_up().await?;
         database = store.stop_servers().await?;
         database.settle().await?;
@@ -88,19 +86,18 @@ async fn at_size(
     let middle_page_ms = page_ms(&mut database, last / 2).await?;
     let last_page_ms = page_ms(&mut database, last).await?;
 
-    let mut store = Store::over(database, 1)?;
+    let mut store = Store::over(database, 1).await?;
     store.projections_caught_up().await?;
-    let servers = store.addresses();
-    let server = *servers.first().context("the store has a server")?;
+    let servers = store.reaches();
+    let reach = servers.first().context("the store has a server")?;
     eprintln!("  {events} events: checks of e-mail addresses");
     let mut random = fastrand::Rng::with_seed(size);
     let mut number_with_email = || random.u64(0..size / 100) * 100 + LEAD_WITH_LASTING_EMAIL;
-    let known = check_emails(server, true, || email_of(MAILBOX, number_with_email())).await?;
-    let unknown = check_emails(server, false, || email_of("nobody", number_with_email())).await?;
+    let known = check_emails(reach, true, || email_of(MAILBOX, number_with_email())).await?;
+    let unknown = check_emails(reach, false, || email_of("nobody", number_with_email())).await?;
 
     eprintln!("  {events} events: leads.csv");
-    let token = export_token(&store.database.url()).await?;
-    let downloaded = download(server, "/api/exports/leads.csv", &token).await?;
+    let downloaded = download(reach.server, "/api/exports/leads.csv", &reach.token).await?;
     let rows = downloaded.lines.saturating_sub(1);
     ensure!(rows >= size, "leads.csv has {rows} rows, of {size} leads and more");
 
@@ -141,13 +138,13 @@ async fn page_ms(database: &mut Database, after: u64) -> Result<f64> {
 
 /// Asks about one address after the other, and answers how long each took, sorted.
 async fn check_emails(
-    server: SocketAddr,
+    reach: &Reach,
     is_known: bool,
     mut email: impl FnMut() -> String,
 ) -> Result<Vec<Duration>> {
     let mut taken = Vec::with_capacity(EMAIL_CHECKS);
     let expected = format!(r#"{{"known":{is_known}}}"#);
-    let mut connection = Connection::open(server).await?;
+    let mut connection = Connection::open(reach.clone()).await?;
     for number in 0..EMAIL_CHECKS_TO_WARM_UP + EMAIL_CHECKS {
         let path = format!("/api/leads/check-email?campaign={CAMPAIGN}&email={}", email());
         let begun = Instant::now();

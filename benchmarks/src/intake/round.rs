@@ -29,7 +29,7 @@ pub(super) async fn measure(options: &Options, machine: &mut Option<Machine>) ->
     let mut leads = LeadMaker::new("lead")?;
     let payload = leads.captured_by(&["ipad-ruler".to_owned()], 1)?.concat().concat();
     let mut load = Load::new(leads, !options.without_receipts);
-    let servers = store.addresses();
+    let servers = store.reaches();
 
     let mut round = Round::default();
     let shape = Shape { clients: DEVICES, rows_per_commit: BATCH_ENTRIES };
@@ -79,7 +79,7 @@ async fn memory(options: &Options, load: &mut Load, store: &Store) -> Result<Mem
     let count = options.connected;
     eprintln!("  leadlog, {count} devices connected");
     let leads = count * (LEADS_WHILE_CONNECTED - WARM_UP_BATCHES);
-    let devices = load.devices("idle", count, leads, 1, &store.addresses()).await?;
+    let devices = load.devices("idle", count, leads, 1, &store.reaches()).await?;
     let (devices, _) = load.send(devices, usize::MAX, Expect::Created).await?;
     let server = store.server_pids().next().context("the store has a server")?;
     let memory = Memory::of(server);

@@ -41,8 +41,8 @@ async fn together(
     processes: usize,
     load: &mut Load,
 ) -> Result<(Together, Database)> {
-    let mut store = Store::over(database, processes)?;
-    let servers = store.addresses();
+    let mut store = Store::over(database, processes).await?;
+    let servers = store.reaches();
     let mut together = Together { processes, ..Together::default() };
 
     let devices = load.devices("batches", DEVICES, options.leads, BATCH_ENTRIES, &servers).await?;
