@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    AdminName, ApiClient, ApiClientId, DeviceId, EnrolledDevice, EnrolmentError, EnrolmentId, EnrolmentOffer,
-    Scope, Scopes, SecretHash, StoreId, Timestamp,
+    AdminName, ApiClient, ApiClientId, EnrolledDevice, EnrolmentError, EnrolmentId, EnrolmentOffer, Scope,
+    Scopes, SecretHash, StoreId, Timestamp,
 };
 use event_store::{LogError, PostgresLog};
 use sqlx::PgPool;
@@ -112,6 +112,12 @@ pub enum EnrolError {
     /// The code is one, and does not let this device in.
     #[error(transparent)]
     Refused(#[from] EnrolmentError),
+    /// The installation is in already, under another name.
+    #[error("this device is enrolled as {name:?}; give it that name, or revoke that first")]
+    OtherName {
+        /// The name.
+        name: String,
+    },
     /// The log cannot be used now.
     #[error("the store cannot let anybody in now")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -220,6 +226,9 @@ impl Authority {
         let enrolments = self.enrolments.refresh().await?;
         let (id, enrolment) = enrolments.of_code(&digest).ok_or(EnrolError::UnknownCode)?;
         let offer = enrolment.offer().ok_or(EnrolError::UnknownCode)?;
+        if let Some(name) = enrolments.other_name(&device.device_id, &offer.device_name) {
+            return Err(EnrolError::OtherName { name: name.to_string() });
+        }
         match enrolling::enrol(&self.pool, id, device).await {
             Ok(()) => Ok((id.clone(), offer.clone())),
             Err(EnrollingError::Refused(refused)) => Err(refused.into()),
@@ -239,7 +248,9 @@ impl Authority {
         let id = assertion::enrolment_of(text)?;
         let enrolments = self.enrolments.refresh().await?;
         let (_, device) = enrolments.device(&id).ok_or(RefusedAssertion::UnknownDevice)?;
-        let assertion = assertion::check(text, &id, &device.key, self.store, now)?;
+        let assertion = assertion::check(text, &id, &device.key, self.store, now).inspect_err(|refusal| {
+            tracing::info!(enrolment = %id, %refusal, "a device was refused");
+        })?;
         let scopes = scopes_of(&enrolments, &id).ok_or(RefusedAssertion::UnknownDevice)?;
         Ok(AuthenticatedDevice { id, assertion, scopes })
     }
@@ -254,7 +265,7 @@ impl Authority {
         now: Timestamp,
     ) -> Result<AccessToken, AuthorityError> {
         let AuthenticatedDevice { id, assertion, scopes } = device;
-        assertion::use_up(&self.pool, &id, &assertion, now).await.map_err(unavailable)??;
+        assertion::use_up(&self.pool, &id, &assertion).await.map_err(unavailable)??;
         let expires_at = now_and(DEVICE_TOKEN_LIFETIME, now);
         self.sign(Principal { subject: Subject::Device(id), scopes, expires_at }, now).await
     }
@@ -307,13 +318,12 @@ impl Authority {
         Ok(principal)
     }
 
-    /// The installation that came in by this enrolment, as of a second ago.
+    /// The enrolments as of a second ago.
     ///
     /// # Errors
     /// When that cannot be said.
-    pub async fn installation(&self, id: &EnrolmentId) -> Result<Option<DeviceId>, AuthorityError> {
-        let enrolments = self.enrolments.known_within(LATELY).await?;
-        Ok(enrolments.device(id).map(|(_, device)| device.device_id.clone()))
+    pub async fn enrolments_lately(&self) -> Result<Arc<Enrolments>, AuthorityError> {
+        Ok(self.enrolments.known_within(LATELY).await?)
     }
 
     /// The enrolments as of this moment.

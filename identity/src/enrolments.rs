@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    CodeDigest, DeviceId, ENROLMENT_STREAM, EnrolledDevice, Enrolment, EnrolmentEvent, EnrolmentId,
-    EnrolmentOffer,
+    CodeDigest, DeviceId, DeviceName, ENROLMENT_STREAM, EnrolledDevice, Enrolment, EnrolmentEvent,
+    EnrolmentId, EnrolmentOffer,
 };
 use event_store::{FollowedStream, LogError, PostgresLog, RecordedEvent};
 
@@ -71,14 +71,33 @@ impl Enrolments {
         enrolment.offer().zip(enrolment.device())
     }
 
-    /// Every installation that came in under the name of this one, for the same campaign: what they left is its own.
+    /// Every installation that came in under the name of this one, for the same campaign: what they left is its own. One that
+    /// was ever enrolled under another name, too, is nobody's: a device can claim any id.
     pub fn installations_of(&self, id: &EnrolmentId) -> BTreeSet<DeviceId> {
         let Some((own, _)) = self.device(id) else { return BTreeSet::new() };
-        let is_same =
-            |it: &EnrolmentOffer| it.device_name == own.device_name && it.campaign_id == own.campaign_id;
-        let enrolments = self.by_id.values().flatten();
-        let enrolments = enrolments.filter(|it| it.offer().is_some_and(is_same));
-        enrolments.filter_map(|it| it.device().map(|device| device.device_id.clone())).collect()
+        let came_in = || {
+            let enrolments = self.by_id.values().flatten();
+            enrolments.filter_map(|it| Some((it.offer()?, &it.device()?.device_id)))
+        };
+        let elsewhere: BTreeSet<&DeviceId> = came_in()
+            .filter(|(offer, _)| offer.device_name != own.device_name)
+            .map(|(_, device_id)| device_id)
+            .collect();
+        came_in()
+            .filter(|(offer, _)| offer.device_name == own.device_name && offer.campaign_id == own.campaign_id)
+            .map(|(_, device_id)| device_id)
+            .filter(|device_id| !elsewhere.contains(device_id))
+            .cloned()
+            .collect()
+    }
+
+    /// The name under which this installation is in, if that is another one.
+    pub(crate) fn other_name(&self, device_id: &DeviceId, name: &DeviceName) -> Option<&DeviceName> {
+        let enrolments = self.by_id.values().flatten().filter(|it| it.revoked_at().is_none());
+        let mut names = enrolments
+            .filter(|it| it.device().is_some_and(|device| device.device_id == *device_id))
+            .filter_map(|it| it.offer().map(|offer| &offer.device_name));
+        names.find(|other| *other != name)
     }
 }
 

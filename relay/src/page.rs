@@ -166,6 +166,10 @@ impl Received {
                 Some(Self { text: event.payload.clone(), label, hub_said: HubSaid::Recorded })
             }
             SUBMISSION_STREAM => match read(event) {
+                // It was not judged, so it must not come to the cloud as if the hub had. The device keeps it.
+                Some(SubmissionEvent::Refused(refusal)) if refusal.reason == RefusalReason::DeviceRevoked => {
+                    None
+                }
                 Some(SubmissionEvent::Refused(refusal)) => {
                     let hub_said = match refusal.reason {
                         RefusalReason::Conflict => HubSaid::Conflict,

@@ -84,8 +84,8 @@ impl Devices {
         let silent_before = OffsetDateTime::now_utc() - Duration::minutes(self.silent_after.into());
         let row = |(id, known)| {
             let shared = shared.remove(&id).unwrap_or_default();
-            let name = enrolments::name_of(&enrolments, &id);
-            Row::of(id, name, &known, shared, silent_before)
+            let enrolled = enrolments::name_of(&enrolments, &id);
+            Row::of(id, enrolled, &known, shared, silent_before)
         };
         let rows: Vec<Row> = devices.into_iter().map(row).collect();
         if parked > 0 {
@@ -145,6 +145,8 @@ struct Row {
     device_id: DeviceId,
     /// What it was enrolled as; null when it was not.
     name: Option<DeviceName>,
+    /// Whether it was shut out.
+    is_revoked: bool,
     /// What is here.
     here: Vec<Range>,
     /// The highest number that it is known to have saved; 0 when it never named one.
@@ -182,14 +184,15 @@ enum Word {
 impl Row {
     fn of(
         device_id: DeviceId,
-        name: Option<DeviceName>,
+        enrolled: Option<(DeviceName, bool)>,
         known: &DeviceSequences,
         shared: SharedBy,
         silent_before: OffsetDateTime,
     ) -> Self {
         Self {
             device_id,
-            name,
+            is_revoked: enrolled.as_ref().is_some_and(|(_, is_revoked)| *is_revoked),
+            name: enrolled.map(|(name, _)| name),
             here: known.here.ranges().map(Range::from).collect(),
             saved_through: known.saved_through,
             missing: known.gaps().into_iter().map(Range::from).collect(),
@@ -213,7 +216,11 @@ impl Row {
         };
         [
             self.device_id.to_string(),
-            self.name.as_ref().map_or_else(|| "-".to_owned(), DeviceName::to_string),
+            match &self.name {
+                Some(name) if self.is_revoked => format!("{name} (revoked)"),
+                Some(name) => name.to_string(),
+                None => "-".to_owned(),
+            },
             text(&self.here),
             self.saved_through.to_string(),
             text(&self.missing),

@@ -18,7 +18,7 @@ const UNTOLD_SERVER: &str = "https://YOUR-SERVER";
 
 /// Makes a one-time code that lets one iPad in, and prints it as a link and, at a terminal, as a QR code.
 ///
-/// On the iPad, open the app from the home screen, then "Connect", and scan the code there: the camera app would open
+/// On the iPad, open the app from the home screen, tap the line about connecting, and scan the code there: the camera app would open
 /// Safari, whose storage is another. The code works once, for ten minutes. What was saved before is sent then.
 ///
 /// Give an iPad that was wiped or replaced the same name again: it gets back the backups of those before it.
@@ -87,17 +87,51 @@ impl Enrol {
         if let Some(url) = &url {
             let is_address = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
             ensure!(is_address, "--url must begin with https:// (or http:// for this computer), not {url:?}");
+            let is_own = ["http://localhost", "http://127.0.0.1", "http://[::1]"]
+                .iter()
+                .any(|own| url.starts_with(own));
+            if url.starts_with("http://") && !is_own {
+                eprintln!(
+                    "Browsers make no keys over plain HTTP, so no iPad comes in by this link; put HTTPS in front."
+                );
+            }
         }
         database
             .with_store_to_append(async |store| {
                 let campaign = choose(store, campaign.clone()).await?;
+                let known = before(&*known(store).await?, &name, &campaign);
                 let offered = identity::offer(store.pool(), name.clone(), campaign.clone(), lifetime).await?;
                 let link = Link::of(url.as_deref().unwrap_or(UNTOLD_SERVER), &offered);
                 let shown = Shown::of(&name, &campaign, &offered, link.as_str());
                 // At once, while nothing can come between: nobody can make the store say it again.
-                show(&shown, url.is_some(), json)
+                show(&shown, url.is_some(), json)?;
+                if !json {
+                    writeln!(std::io::stdout(), "{known}")?;
+                }
+                Ok(())
             })
             .await
+    }
+}
+
+/// Says what was enrolled under this name before: whose backups the device will see.
+fn before(enrolments: &Enrolments, name: &DeviceName, campaign: &CampaignId) -> String {
+    let came_in = || {
+        let enrolments = enrolments.iter().filter_map(|(_, enrolment)| enrolment);
+        enrolments.filter(|it| it.device().is_some()).filter_map(Enrolment::offer)
+    };
+    let count = came_in().filter(|it| it.device_name == *name && it.campaign_id == *campaign).count();
+    if count > 0 {
+        return format!("Enrolled as {name} before: {count}; this one will see their backups.");
+    }
+    let plain = |name: &DeviceName| name.to_string().to_lowercase().replace(char::is_whitespace, "");
+    let alike = came_in().find(|it| plain(&it.device_name) == plain(name));
+    match alike {
+        Some(other) => format!(
+            "{name} is a new name for {campaign}. It will not see the backups of {}, for {}.",
+            other.device_name, other.campaign_id
+        ),
+        None => format!("{name} is a new name."),
     }
 }
 
@@ -171,7 +205,7 @@ fn show(shown: &Shown<'_>, is_link_whole: bool, json: bool) -> anyhow::Result<()
     writeln!(out, "It works once, until {expires_at}, and is not shown again.")?;
     writeln!(
         out,
-        "On the iPad, open the app from the home screen, then \"Connect\", and scan or type the code there."
+        "On the iPad, open the app from the home screen, tap the line about connecting, and scan or type the code there."
     )?;
     if !is_link_whole {
         writeln!(out, "For a link that can be opened, say where the app is: --url https://…")?;
@@ -313,14 +347,14 @@ impl Row {
     }
 }
 
-/// What the newest enrolment of an installation calls it.
-pub(super) fn name_of(enrolments: &Enrolments, device: &DeviceId) -> Option<DeviceName> {
+/// What the newest enrolment of an installation calls it, and whether that was revoked.
+pub(super) fn name_of(enrolments: &Enrolments, device: &DeviceId) -> Option<(DeviceName, bool)> {
     let of_device = enrolments
         .iter()
         .filter_map(|(_, enrolment)| enrolment)
         .filter(|enrolment| enrolment.device().is_some_and(|known| known.device_id == *device));
     let newest = of_device.max_by_key(|enrolment| enrolment.enrolled_at())?;
-    newest.offer().map(|offer| offer.device_name.clone())
+    newest.offer().map(|offer| (offer.device_name.clone(), newest.revoked_at().is_some()))
 }
 
 /// Makes a code for the first device of a store; `None` when one came in already.

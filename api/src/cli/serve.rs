@@ -72,7 +72,7 @@ async fn serve(listener: TcpListener, url: &str, invites: bool, mut stop: StopSi
     let server = http::serve(listener, context)?;
     let handle = server.handle();
     let server = tokio::spawn(server);
-    address::announce(address, invitation.as_ref())?;
+    address::announce(address, invites, invitation.as_ref())?;
     stop.received().await;
     tracing::info!("stopping; requests in flight are answered first");
     handle.stop(true).await;

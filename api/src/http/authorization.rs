@@ -5,6 +5,7 @@
 //! by the handler itself. The test that walks all routes (`tests/api/authorization.rs`) sends each of them a bad query
 //! without a token and wants 401.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -112,26 +113,37 @@ impl<R: Requirement> FromRequest for Authorized<R> {
     }
 }
 
-/// For which installation a caller may speak.
+/// For whom a caller may speak, as of a second ago.
 pub(super) enum Voice {
     /// Whoever is at the server may say what he likes.
     Any,
-    /// A device speaks for itself.
-    Of(DeviceId),
+    /// A device speaks for itself, and for what was there before it under its name.
+    Of {
+        /// The installation.
+        own: DeviceId,
+        /// Those that were enrolled under its name.
+        under_its_name: BTreeSet<DeviceId>,
+        /// Whether it was shut out.
+        is_revoked: bool,
+    },
     /// A program is no installation.
     None,
 }
 
 impl Voice {
     pub(super) async fn of(caller: &Principal, context: &Context) -> Result<Self, Problem> {
-        match &caller.subject {
-            Subject::Admin(_) => Ok(Self::Any),
-            Subject::Client { .. } => Ok(Self::None),
-            Subject::Device(id) => {
-                let own = context.authority.installation(id).await.map_err(|error| unavailable(&error))?;
-                Ok(own.map_or(Self::None, Self::Of))
-            }
-        }
+        let id = match &caller.subject {
+            Subject::Admin(_) => return Ok(Self::Any),
+            Subject::Client { .. } => return Ok(Self::None),
+            Subject::Device(id) => id,
+        };
+        let enrolments = context.authority.enrolments_lately().await.map_err(|error| unavailable(&error))?;
+        let Some((_, device)) = enrolments.device(id) else { return Ok(Self::None) };
+        Ok(Self::Of {
+            own: device.device_id.clone(),
+            under_its_name: enrolments.installations_of(id),
+            is_revoked: enrolments.get(id).is_none_or(|enrolment| enrolment.revoked_at().is_some()),
+        })
     }
 }
 

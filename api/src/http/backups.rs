@@ -129,8 +129,8 @@ pub(crate) async fn put_backup(
 async fn check_is_own(caller: &Principal, device_id: &DeviceId, context: &Context) -> Result<(), Problem> {
     match Voice::of(caller, context).await? {
         Voice::Any => Ok(()),
-        Voice::Of(own) if own == *device_id => Ok(()),
-        Voice::Of(_) | Voice::None => Err(Problem::not_yours(
+        Voice::Of { own, .. } if own == *device_id => Ok(()),
+        Voice::Of { .. } | Voice::None => Err(Problem::not_yours(
             "The deviceId in the path is not the installation that this token was given to.",
         )),
     }
@@ -278,6 +278,7 @@ pub(crate) async fn get_backup(
     if !Visible::to(&caller.principal, &context).await?.includes(&device_id) {
         return Err(unknown());
     }
+    tracing::info!(caller = %caller.principal.subject, device = %device_id, "a backup is taken out");
     let pool = context.store.pool();
     let mut response = HttpResponse::Ok();
     response.content_type("application/json").insert_header((header::CACHE_CONTROL, "no-store"));

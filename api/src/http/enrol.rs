@@ -68,7 +68,6 @@ pub(crate) async fn enrol_device(
     payload: Payload,
     context: Data<Context>,
 ) -> Result<Json<EnrolAnswer>, Problem> {
-    context.code_attempts.take(Caller::at(&request), Instant::now()).map_err(Problem::too_many_requests)?;
     let body = body::read(&request, payload, MAX_BODY_BYTES).await?;
     let EnrolRequest { code, device_id, public_key } = serde_json::from_slice(&body).map_err(|error| {
         // The words of the error may repeat the code.
@@ -78,7 +77,15 @@ pub(crate) async fn enrol_device(
         ))
     })?;
     let device = EnrolledDevice { device_id, key: public_key };
-    let (enrolment_id, offer) = context.authority.enrol(&code, device).await.map_err(refused)?;
+    let enrolled = context.authority.enrol(&code, device).await;
+    if let Err(EnrolError::UnknownCode) = &enrolled {
+        // A code is let through, whoever else guesses from this address: all iPads of a hall have one.
+        context
+            .code_attempts
+            .take(Caller::at(&request), Instant::now())
+            .map_err(Problem::too_many_requests)?;
+    }
+    let (enrolment_id, offer) = enrolled.map_err(refused)?;
     let EnrolmentOffer { device_name, campaign_id, .. } = offer;
     tracing::info!(enrolment = %enrolment_id, device = %device_name, "a device was enrolled");
     let store_id = context.store.identity().id;
@@ -86,7 +93,13 @@ pub(crate) async fn enrol_device(
 }
 
 fn refused(error: EnrolError) -> Problem {
+    if !matches!(error, EnrolError::Unavailable(_)) {
+        tracing::info!(%error, "a device was not enrolled");
+    }
     match error {
+        EnrolError::OtherName { .. } => {
+            Problem::invalid_code(format!("No device comes in by this code: {error}."))
+        }
         EnrolError::UnknownCode | EnrolError::Refused(EnrolmentError::Unknown) => Problem::invalid_code(
             "There is no such code. Is it mistyped? `leadlog devices enrol` makes another.",
         ),

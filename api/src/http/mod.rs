@@ -45,9 +45,13 @@ pub struct Context {
     pub projections: Waker,
     /// Says who may what.
     pub authority: Arc<Authority>,
-    /// How often each caller has asked for a token.
+    /// How often each address has asked for a token by a secret.
     token_attempts: Arc<RateLimit>,
-    /// How often each address has tried a code.
+    /// How often each device has asked for one. Apart, so that no crowd of addresses pushes a device out.
+    device_tokens: Arc<RateLimit>,
+    /// How often each device that was shut out has handed something in.
+    handed_in: Arc<RateLimit>,
+    /// How often each address has tried what is no code.
     code_attempts: Arc<RateLimit>,
     /// How often each caller has asked whether an address is known.
     email_questions: Arc<RateLimit>,
@@ -69,6 +73,8 @@ impl Context {
             projections: runner.waker(),
             authority,
             token_attempts: Arc::default(),
+            device_tokens: Arc::default(),
+            handed_in: Arc::default(),
             code_attempts: Arc::default(),
             email_questions: Arc::default(),
         };

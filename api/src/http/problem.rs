@@ -198,7 +198,7 @@ impl Problem {
             "urn:leadlog:problem:too-many-requests",
             "Too many requests",
             StatusCode::TOO_MANY_REQUESTS,
-            format!("Too many attempts. Try again in {seconds} s; a token is good for 15 minutes."),
+            format!("Too many attempts. Try again in {seconds} s."),
         );
         Self { retry_after_s: Some(seconds), ..problem }
     }

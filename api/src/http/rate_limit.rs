@@ -67,33 +67,21 @@ impl RateLimit {
     /// How long it takes until there is another one.
     pub(crate) fn take(&self, caller: Caller, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = buckets.bucket_of(caller, now);
-        buckets.room(&caller, now)?;
-        let full_at = buckets.full_at(&caller, now);
-        buckets.full_at.insert(caller, full_at + REFILL_INTERVAL);
-        Ok(())
-    }
-
-    /// Whether there is an attempt to take; takes none.
-    ///
-    /// # Errors
-    /// As [`RateLimit::take`].
-    pub(crate) fn look(&self, caller: Caller, now: Instant) -> Result<(), Duration> {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = buckets.bucket_of(caller, now);
-        buckets.room(&caller, now)
+        buckets.take(caller, now)
     }
 }
 
 impl Buckets {
-    fn full_at(&self, caller: &Caller, now: Instant) -> Instant {
-        self.full_at.get(caller).copied().unwrap_or(now).max(now)
-    }
-
-    fn room(&self, caller: &Caller, now: Instant) -> Result<(), Duration> {
-        let ahead = self.full_at(caller, now).duration_since(now);
+    fn take(&mut self, caller: Caller, now: Instant) -> Result<(), Duration> {
+        let caller = self.bucket_of(caller, now);
+        let full_at = self.full_at.get(&caller).copied().unwrap_or(now).max(now);
+        let ahead = full_at.duration_since(now);
         let most_ahead = REFILL_INTERVAL * (BURST - 1);
-        if ahead > most_ahead { Err(ahead - most_ahead) } else { Ok(()) }
+        if ahead > most_ahead {
+            return Err(ahead - most_ahead);
+        }
+        self.full_at.insert(caller, full_at + REFILL_INTERVAL);
+        Ok(())
     }
 
     fn bucket_of(&mut self, caller: Caller, now: Instant) -> Caller {
@@ -137,7 +125,6 @@ mod tests {
         limit.take(address(2), now).unwrap();
         let later = now + REFILL_INTERVAL;
         limit.take(address(1), later).unwrap();
-        assert_eq!(limit.look(address(1), later), Err(REFILL_INTERVAL));
         limit.take(address(1), later).unwrap_err();
         // What was refused costs nothing.
         let full = later + REFILL_INTERVAL * BURST;

@@ -1,7 +1,8 @@
 //! `POST /api/leads/sync`: what devices and hubs send.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, post};
@@ -9,7 +10,6 @@ use domain::{
     DeviceId, DeviceReport, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Receipt,
     Scope, SyncRequest, SyncResponse, Timestamp,
 };
-use identity::Principal;
 use intake::{Arrival, IntakeError};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -17,6 +17,7 @@ use validator::{Validate, ValidationError};
 
 use super::authorization::{Authorized, GivesLeads, Voice};
 use super::problem::Problem;
+use super::rate_limit::Caller;
 use super::{Context, body};
 
 /// How long a request waits for its answer before it is answered 503.
@@ -81,6 +82,7 @@ fn at_most_i64(number: u64) -> Result<(), ValidationError> {
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too many bytes or entries: send fewer at once", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "An encoding other than gzip", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "A device that was shut out hands in too much at once: try again", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds"))),
         (status = 503, description = "The log cannot be written now: keep everything, try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -93,9 +95,19 @@ pub(crate) async fn sync_leads(
 ) -> Result<Json<SyncResponse>, Problem> {
     let body = body::read(&request, payload, MAX_BODY_BYTES).await?;
     let mut sync = parse(&body)?;
-    vouch(&mut sync, &caller.principal, &context).await?;
+    // After the body was read, which may have taken a minute.
+    let voice = Voice::of(&caller.principal, &context).await?;
     // A device that was shut out hands in what it holds; nobody else has that scope.
-    let is_quarantined = !caller.principal.scopes.contains(Scope::Capture);
+    let is_quarantined = match &voice {
+        Voice::Of { is_revoked, .. } => *is_revoked,
+        Voice::Any | Voice::None => !caller.principal.scopes.contains(Scope::Capture),
+    };
+    if is_quarantined {
+        // Somebody looks at all of it.
+        let caller = Caller::bearer(&caller.principal);
+        context.handed_in.take(caller, Instant::now()).map_err(Problem::too_many_requests)?;
+    }
+    vouch(&mut sync, &voice, is_quarantined);
     let arrival = Arrival { at: Timestamp::new(OffsetDateTime::now_utc()), is_quarantined };
     // Before anything else: what it covers has its verdicts in the log already.
     let relay = context.relay_progress();
@@ -113,20 +125,26 @@ pub(crate) async fn sync_leads(
     Ok(Json(answer))
 }
 
-/// Lets the request say of its sender only what the store has made sure of. What it says of another installation, as one
-/// that brings its entries may, is taken like everything else; that it *is* that installation is not.
-async fn vouch(sync: &mut SyncRequest<'_>, caller: &Principal, context: &Context) -> Result<(), Problem> {
-    let own = match Voice::of(caller, context).await? {
-        Voice::Any => return Ok(()),
-        Voice::Of(own) => Some(own),
-        Voice::None => None,
+/// Lets the request say of devices only what the store has made sure of. Entries of another installation are taken like
+/// everything else; that the caller *is* that installation, or has heard it, is not.
+fn vouch(sync: &mut SyncRequest<'_>, voice: &Voice, is_quarantined: bool) {
+    let nobody = BTreeSet::new();
+    let (own, heard) = match voice {
+        Voice::Any => return,
+        Voice::Of { own, under_its_name, .. } => (Some(own), under_its_name),
+        Voice::None => (None, &nobody),
     };
-    if sync.sender != own {
-        tracing::warn!(caller = %caller.subject, "a sender is not the installation that it says it is");
-        sync.sender = own;
+    if sync.sender.as_ref() != own {
+        sync.sender = own.cloned();
         sync.saved_through = None;
     }
-    Ok(())
+    if is_quarantined {
+        sync.saved_through = None;
+        sync.reports.clear();
+    }
+    for report in sync.reports.iter_mut().filter(|report| !heard.contains(&report.device_id)) {
+        *report = DeviceReport::hearsay(report.device_id.clone(), report.saved_through);
+    }
 }
 
 fn parse(body: &[u8]) -> Result<SyncRequest<'_>, Problem> {

@@ -211,13 +211,35 @@ async fn a_device_gives_its_own_backups_and_takes_back_those_under_its_name() {
     assert_eq!(server.get("/api/backups").await.json()["backups"].as_array().unwrap().len(), 2);
 }
 
+/// The id of an installation is no secret: whoever claims it gets nothing by that.
+#[actix_web::test]
+async fn nobody_comes_in_as_another_device() {
+    let server = Server::start().await;
+    let victim = Device::enrolled(&server, "iPad 8", "ipad-8").await;
+    assert_eq!(victim.put_backup("ipad-8", &[lead_of("ipad-8", 2)]).await.status, 201);
+    let claim = KeyedDevice::new("ipad-8").request(&code(&server, "iPad 7").await);
+    let refused = enrol(&server, &claim).await;
+    assert_eq!((refused.status, &refused.json()["type"]), (403, &"urn:leadlog:problem:invalid-code".into()));
+    assert!(refused.json()["detail"].as_str().unwrap().contains("is enrolled as"), "{}", refused.json());
+
+    // One that was shut out may come in under another name; the backups are nobody's then but the organizer's.
+    let revoked = leadlog(&server.database_url, &["devices", "revoke", "iPad 8"]).await;
+    assert!(revoked.is_success, "{}", revoked.error);
+    let renamed = Device::enrolled(&server, "iPad 7", "ipad-8").await;
+    assert_eq!(renamed.sees().await, [] as [String; 0]);
+    assert_eq!(renamed.get("/api/devices/ipad-8/backups/1").await.status, 404);
+    assert_eq!(renamed.put_backup("ipad-8", &[lead_of("ipad-8", 3)]).await.status, 201);
+}
+
 /// Invariant 9: nobody speaks for another device, and no lead is refused for who brings it.
 #[actix_web::test]
 async fn a_device_that_sends_under_another_name_is_not_that_device() {
     let server = Server::start().await;
     let device = Device::enrolled(&server, "iPad 8", "ipad-8").await;
-    let request =
-        json!({ "sender": "ipad-7", "savedThrough": 99, "entries": [lead(1), lead_of("ipad-8", 2)] });
+    let report = json!({ "deviceId": "ipad-9", "savedThrough": 5, "heardAt": "2026-05-23T14:00:00Z" });
+    let request = json!({
+        "sender": "ipad-7", "savedThrough": 99, "reports": [report], "entries": [lead(1), lead_of("ipad-8", 2)]
+    });
     let results = device.sync(request).await.results;
     assert!(results.iter().all(|result| result.status == Verdict::Created));
     let said = leadlog(&server.database_url, &["devices", "--json"]).await.out;
@@ -225,6 +247,7 @@ async fn a_device_that_sends_under_another_name_is_not_that_device() {
     assert_eq!((&listed[0]["deviceId"], &listed[0]["heardAt"]), (&"ipad-7".into(), &Value::Null));
     assert_eq!(listed[0]["savedThrough"], 1);
     assert!(listed[1]["heardAt"].is_string(), "it speaks for itself");
+    assert_eq!((&listed[2]["deviceId"], &listed[2]["heardAt"]), (&"ipad-9".into(), &Value::Null));
 }
 
 /// CAP-4 is a courtesy for one form, and not a way to collect addresses.

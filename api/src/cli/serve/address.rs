@@ -10,7 +10,11 @@ use super::super::qr;
 
 /// Prints the address on standard output, and the link by which the first device comes in. The first line is stable:
 /// programs wait for it.
-pub(super) fn announce(bound: SocketAddr, invitation: Option<&Offered>) -> std::io::Result<()> {
+pub(super) fn announce(
+    bound: SocketAddr,
+    invites: bool,
+    invitation: Option<&Offered>,
+) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     // No camera reads the code from a file.
     let shows_code = out.is_terminal();
@@ -24,6 +28,11 @@ pub(super) fn announce(bound: SocketAddr, invitation: Option<&Offered>) -> std::
         )?;
         writeln!(out, "  {}\n", link.as_str())?;
         writeln!(out, "  For others: leadlog devices enrol \"iPad 1\"")?;
+    } else if invites {
+        writeln!(
+            out,
+            "\n  Devices were connected before. For another one: leadlog devices enrol \"iPad 1\""
+        )?;
     }
     out.flush()
 }
