@@ -30,7 +30,7 @@ use crate::engine::{Config, Engine, Failure, Input, Output, Target};
 /// Where entries are sent, after a base URL.
 const SYNC_ROUTE: &str = "/api/leads/sync";
 
-/// A verdict that only a device gets which was shut out. What else is in an answer cannot hold it.
+/// A verdict that only a device gets which was shut out. Elsewhere in an answer it costs a token.
 const QUARANTINED: &str = "\"status\":\"quarantined\"";
 
 /// Where a store says who it is, after a base URL.
@@ -249,6 +249,7 @@ impl Device {
 
     pub(crate) fn tick(self: &Rc<Self>) {
         self.catch_up_with_disk();
+        self.keep_connected();
         self.tell(Input::Tick);
         self.look_for_campaign();
     }
@@ -257,7 +258,7 @@ impl Device {
         if web::is_visible() {
             self.look_around();
             self.look_for_word_of_loss();
-            self.look_for_enrolment();
+            self.keep_connected();
             self.tell(Input::Visible);
             self.look_for_campaign();
         }

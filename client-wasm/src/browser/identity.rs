@@ -9,7 +9,8 @@
 //! - **The time is the store's.** The clock of the device may be wrong: where a store refuses an assertion and its header
 //!   `Date` shows another time, that one is used from then on.
 //! - **A key belongs to one installation.** Storage that was wiped under the page begins another, which is let in anew.
-//! - **Several tabs** have one key and a token each. What one has enrolled another finds when it looks.
+//! - **Several tabs** have one key and a token each. What one has enrolled another finds when it looks, which it does until
+//!   it is connected itself.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -31,11 +32,17 @@ const TOKEN_ROUTE: &str = "/oauth/token";
 
 const ENROL_TIMEOUT_MS: u32 = 15_000;
 
-/// Short, because the request that wants the token has a lease.
-const TOKEN_TIMEOUT_MS: u32 = 5_000;
+/// As slow as a crowded hall may be. What waits for it has a lease, and gets the token the next time if it comes too late.
+const TOKEN_TIMEOUT_MS: u32 = 20_000;
 
-/// A token is used up to this long before its end, in milliseconds: a request takes a while.
-const TOKEN_RESERVE_MS: u64 = 60_000;
+/// Of the time that a token has, the part in which it is used no more: a request takes a while.
+const RESERVE_DIVISOR: u64 = 10;
+
+/// What `/oauth/token` says of who is not known to it (RFC 6749, section 5.2); a portal says something else.
+const UNKNOWN: &str = "invalid_client";
+
+/// What the store says of a code that lets nobody in.
+const NO_CODE: &str = "urn:leadlog:problem:invalid-code";
 
 /// A clock that is further off than this is not what a network's delay makes of it, in milliseconds.
 const CLOCK_TOLERANCE_MS: f64 = 20_000.0;
@@ -73,6 +80,8 @@ struct Enrolment {
 #[derive(Clone)]
 struct Token {
     text: String,
+    /// From then on the next one is asked for, beside everything else.
+    renew_ms: u64,
     until_ms: u64,
 }
 
@@ -99,6 +108,10 @@ pub(super) struct Identity {
     token: RefCell<Option<Token>>,
     /// Of all who want a token, one asks.
     asking: RefCell<Option<Promise>>,
+    /// Raised when another enrolment counts: what was asked for the one before says nothing any more.
+    era: Cell<u32>,
+    /// The campaign of an enrolment that could not be fetched yet.
+    wanted_campaign: RefCell<Option<String>>,
     /// How far the store's clock is ahead of this one, in milliseconds.
     ahead_ms: Cell<f64>,
     subscribers: RefCell<Vec<Function>>,
@@ -144,6 +157,8 @@ impl Identity {
             standing: Cell::new(Standing::Unknown),
             token: RefCell::default(),
             asking: RefCell::default(),
+            era: Cell::new(0),
+            wanted_campaign: RefCell::default(),
             ahead_ms: Cell::new(0.0),
             subscribers: RefCell::default(),
         }
@@ -198,8 +213,13 @@ impl Identity {
 
     /// Looks on the disk whether this installation was let in.
     async fn look(&self, device_id: &DeviceId) {
-        // A disk that cannot be read says nothing; the next look may.
-        let Ok(facts) = JsFuture::from(self.key.read()).await else { return };
+        let Ok(facts) = JsFuture::from(self.key.read()).await else {
+            // A disk that cannot be read has no key for us; the next look may.
+            if self.standing.get() == Standing::Unknown {
+                self.stands(Standing::None);
+            }
+            return;
+        };
         let enrolment = facts.as_string().and_then(|facts| Enrolment::read(&facts));
         let enrolment = enrolment.filter(|enrolment| enrolment.device_id == device_id.as_str());
         let id = |enrolment: &Option<Enrolment>| enrolment.as_ref().map(|it| it.id.clone());
@@ -207,14 +227,23 @@ impl Identity {
             // What the store has said of it since stands.
             return;
         }
+        self.begin_anew();
         let standing = if enrolment.is_some() { Standing::Connected } else { Standing::None };
         *self.enrolment.borrow_mut() = enrolment;
         self.stands(standing);
     }
 
+    /// Another enrolment counts from here on, or none.
+    fn begin_anew(&self) {
+        self.era.set(self.era.get() + 1);
+        self.token.take();
+        self.asking.take();
+    }
+
     /// Asks the store for a token, at this address.
     async fn ask(&self, base_url: &str) {
         let Some(enrolment) = self.enrolment.borrow().clone() else { return };
+        let era = self.era.get();
         let mut url = base_url.to_owned();
         url.push_str(TOKEN_ROUTE);
         let mut audience = "urn:leadlog:store:".to_owned();
@@ -227,17 +256,19 @@ impl Identity {
             form.push_str(&assertion.as_string().unwrap_or_default());
             let answer = JsFuture::from(web::send_form(&url, &form, TOKEN_TIMEOUT_MS)).await;
             let Some(answer) = answer.ok().and_then(|answer| answer.as_string()) else { return };
-            let Some(answer) = Object::read(&answer) else { return };
+            let Some(answer) = Object::read(&answer).filter(|_| self.era.get() == era) else { return };
+            let body = answer.text("body").unwrap_or_default();
             match answer.number("code") {
-                Some(200) => return self.take(&answer.text("body").unwrap_or_default()),
-                Some(401) => {
+                Some(200) => return self.take(&body),
+                Some(401) if says(&body, "error", UNKNOWN) => {
                     let date = answer.object("headers").and_then(|it| it.text("date")).unwrap_or_default();
                     let by_store_ms = web::ahead_ms(&date);
+                    // Not so where there is no date: then nobody can say.
                     let is_clock = (by_store_ms - ahead_ms).abs() > CLOCK_TOLERANCE_MS;
-                    self.ahead_ms.set(by_store_ms);
                     if !is_clock {
                         return self.stands(Standing::Refused);
                     }
+                    self.ahead_ms.set(by_store_ms);
                 }
                 // A portal, a proxy, a store in trouble: nothing is known.
                 _ => return,
@@ -249,11 +280,19 @@ impl Identity {
     fn take(&self, answer: &str) {
         let Some(it) = Object::read(answer) else { return };
         let (Some(text), Some(seconds)) = (it.text("access_token"), it.number("expires_in")) else { return };
-        let lives_ms = seconds.saturating_mul(1000).saturating_sub(TOKEN_RESERVE_MS);
-        *self.token.borrow_mut() = Some(Token { text, until_ms: clock::monotonic_ms() + lives_ms });
+        let lives_ms = seconds.saturating_mul(1000);
+        let lives_ms = lives_ms - lives_ms / RESERVE_DIVISOR;
+        let now_ms = clock::monotonic_ms();
+        *self.token.borrow_mut() =
+            Some(Token { text, renew_ms: now_ms + lives_ms / 2, until_ms: now_ms + lives_ms });
         let is_revoked = it.text("scope").is_some_and(|scope| scope == "quarantine");
         self.stands(if is_revoked { Standing::Revoked } else { Standing::Connected });
     }
+}
+
+/// Whether a JSON answer has this text in this field.
+fn says(json: &str, field: &str, text: &str) -> bool {
+    Object::read(json).and_then(|it| it.text(field)).is_some_and(|found| found == text)
 }
 
 impl Device {
@@ -270,28 +309,59 @@ impl Device {
 
     /// Looks whether this device was let in, perhaps by another tab.
     pub(super) fn look_for_enrolment(self: &Rc<Self>) {
-        if self.identity.enrolment.borrow().is_some() {
+        if self.identity.standing.get() == Standing::Connected {
             return;
         }
         let device = Rc::clone(self);
         spawn(async move {
             let device_id = device.device_id.borrow().clone();
+            let era = device.identity.era.get();
             device.identity.look(&device_id).await;
+            if device.identity.era.get() != era && device.identity.standing.get() == Standing::Connected {
+                device.tell(Input::LetIn);
+            }
         });
+    }
+
+    /// What is to be done now and then: the next token before it is needed, and what an enrolment has left to do.
+    pub(super) fn keep_connected(self: &Rc<Self>) {
+        self.look_for_enrolment();
+        let now_ms = clock::monotonic_ms();
+        let is_old = self.identity.token.borrow().as_ref().is_some_and(|token| now_ms >= token.renew_ms);
+        if is_old {
+            let device = Rc::clone(self);
+            spawn(async move { device.ask_once().await });
+        }
+        if let Some(campaign) = self.identity.wanted_campaign.take() {
+            let device = Rc::clone(self);
+            spawn(async move { device.want_campaign(campaign).await });
+        }
+    }
+
+    async fn want_campaign(self: Rc<Self>, campaign: String) {
+        if !self.use_campaign(&campaign).await {
+            *self.identity.wanted_campaign.borrow_mut() = Some(campaign);
+        }
     }
 
     /// The storage was wiped under the page: the key was another installation's.
     pub(super) fn forget_enrolment(self: &Rc<Self>) {
-        self.identity.token.take();
+        self.identity.begin_anew();
         self.identity.enrolment.take();
+        self.identity.standing.set(Standing::Unknown);
         self.look_for_enrolment();
     }
 
     /// A token for the app's own store; `None` when there is none to be had now.
     pub(super) async fn token(self: &Rc<Self>) -> Option<String> {
-        if let Some(token) = self.identity.token() {
-            return Some(token);
+        if self.identity.token().is_none() {
+            self.ask_once().await;
         }
+        self.identity.token()
+    }
+
+    /// Asks for a token, with all who want one.
+    async fn ask_once(self: &Rc<Self>) {
         let under_way = self.identity.asking.borrow().clone();
         let asking = under_way.unwrap_or_else(|| {
             let device = Rc::clone(self);
@@ -304,7 +374,6 @@ impl Device {
             asking
         });
         let _ = JsFuture::from(asking).await;
-        self.identity.token()
     }
 
     /// The token at hand, for what cannot wait. Asks for the next one when there is none.
@@ -334,10 +403,8 @@ impl Device {
 
     async fn ask_for_token(&self) {
         let device_id = self.device_id.borrow().clone();
-        let is_known = self.identity.standing.get() == Standing::Connected
-            || self.identity.standing.get() == Standing::Revoked;
-        if !is_known {
-            // Another tab may have been let in.
+        if self.identity.standing.get() != Standing::Connected || self.identity.enrolment.borrow().is_none() {
+            // Another tab may have been let in, since this one was shut out too.
             self.identity.look(&device_id).await;
         }
         self.identity.ask(self.base_url()).await;
@@ -378,16 +445,18 @@ impl Device {
         let mut it = Fields::new();
         it.text("code", code);
         it.text("deviceId", device_id.as_str());
-        it.raw("publicKey", &public_key.as_string().unwrap_or_default());
+        let public_key = public_key.as_string().unwrap_or_default();
+        it.raw("publicKey", &public_key);
         let mut url = self.base_url().to_owned();
         url.push_str(ENROL_ROUTE);
         let answer =
             JsFuture::from(web::request("POST", &url, Some(&it.end()), ENROL_TIMEOUT_MS, None)).await;
         let answer = answer.ok().and_then(|answer| answer.as_string()).ok_or(EnrolError::Unreachable)?;
         let answer = Object::read(&answer).ok_or(EnrolError::Unreachable)?;
+        let said = answer.text("body").unwrap_or_default();
         let said = match answer.number("code") {
-            Some(200) => answer.text("body").unwrap_or_default(),
-            Some(400 | 403) => return Err(EnrolError::Code),
+            Some(200) => said,
+            Some(403) if says(&said, "type", NO_CODE) => return Err(EnrolError::Code),
             Some(429) => return Err(EnrolError::Busy),
             _ => return Err(EnrolError::Unreachable),
         };
@@ -397,15 +466,15 @@ impl Device {
             facts.text(name, &said.text(name).ok_or(EnrolError::Unreachable)?);
         }
         facts.text("deviceId", device_id.as_str());
-        JsFuture::from(self.identity.key.keep(&facts.end())).await.map_err(|_| EnrolError::Storage)?;
-        self.identity.token.take();
+        let kept = self.identity.key.keep(&public_key, &facts.end());
+        JsFuture::from(kept).await.map_err(|_| EnrolError::Storage)?;
         self.identity.standing.set(Standing::Unknown);
         self.identity.look(&device_id).await;
+        self.tell(Input::LetIn);
         let campaign = self.identity.enrolment.borrow().as_ref().map(|it| it.campaign_id.clone());
         if let Some(campaign) = campaign {
-            self.use_campaign(&campaign).await;
+            Rc::clone(self).want_campaign(campaign).await;
         }
-        self.tell(Input::LetIn);
         Ok(self.identity.to_json())
     }
 }

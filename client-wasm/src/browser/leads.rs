@@ -151,7 +151,17 @@ impl Device {
         url.extend(js_sys::encode_uri_component(email).as_string());
         let Some(token) = self.token_at_hand() else { return false };
         let answer = web::ask_with("GET", &url, None, EMAIL_TIMEOUT_MS, &token).await;
-        let answer = answer.ok().flatten();
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(web::Refused::Token) => {
+                self.token_refused(&token);
+                None
+            }
+            Err(web::Refused::Scope) => {
+                self.shut_out(&token);
+                None
+            }
+        };
         answer.is_some_and(|answer| Object::read(&answer).is_some_and(|it| it.is_true("known")))
     }
 

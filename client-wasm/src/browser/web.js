@@ -61,7 +61,7 @@ export class Tabs {
 
 /**
  * One request with a hard time-out over everything, the body of the response included. Resolves with JSON: the status
- * as `code`, `headers`, and `body`, empty where it is no JSON. Rejects with whether it was the time-out.
+ * as `code`, `headers`, and `body`, empty where it is no JSON or not of interest. Rejects with whether it was the time-out.
  */
 export async function request(method, url, body, timeoutMs, token, type = 'application/json') {
   const over = new AbortController();
@@ -80,7 +80,8 @@ export async function request(method, url, body, timeoutMs, token, type = 'appli
     const { status, ok, headers } = response;
     let text = '';
     // What is not JSON says nothing, and may be large.
-    if (ok && /json/i.test(headers.get('content-type'))) text = await response.text();
+    // Why something is refused is said in JSON, too.
+    if ((ok || status === 401 || status === 403) && /json/i.test(headers.get('content-type'))) text = await response.text();
     else over.abort();
     return JSON.stringify({ code: status, headers: Object.fromEntries(headers), body: text });
   } catch {

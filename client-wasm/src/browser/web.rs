@@ -66,7 +66,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(crate) fn next(this: &DeviceKey) -> Promise;
     #[wasm_bindgen(method)]
-    pub(crate) fn keep(this: &DeviceKey, facts: &str) -> Promise;
+    pub(crate) fn keep(this: &DeviceKey, public_key: &str, facts: &str) -> Promise;
     #[wasm_bindgen(method)]
     pub(crate) fn assertion(this: &DeviceKey, enrolment: &str, audience: &str, offset_ms: f64) -> Promise;
     #[wasm_bindgen(js_name = aheadMs)]

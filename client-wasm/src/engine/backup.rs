@@ -48,6 +48,12 @@ impl BackupSchedule {
         self.next_at_ms = self.next_at_ms.min(now_ms);
     }
 
+    /// A store takes them from here on: what failed before says nothing. What is there is sent first.
+    pub(super) fn let_in(&mut self, now_ms: u64) {
+        self.failures = 0;
+        self.next_at_ms = self.next_at_ms.min(now_ms.saturating_add(BACKUP_AFTER_OPENING_MS));
+    }
+
     /// Whether one is to be made now, which is then under way under this number.
     pub(super) const fn begins(&mut self, now_ms: u64, request_id: u64) -> bool {
         let begins = self.is_changed && self.flight.is_none() && self.next_at_ms <= now_ms;

@@ -230,6 +230,7 @@ impl Engine {
             }
             Input::LetIn => {
                 self.try_anew();
+                self.backup.let_in(self.now_ms);
                 self.trigger_all();
             }
             Input::SyncRequested => self.sync_requested(),

@@ -110,7 +110,7 @@ async fn a_wrong_clock_locks_nobody_out() {
     let device = connected_at("https://cloud.test", "clock").await;
     let sent = network.next_request().await;
     network.answer();
-    assert_eq!(sent.authorization, "Bearer token-2");
+    assert_eq!(sent.authorization, "Bearer token-1");
     let (first, second) = (network.claims(0), network.claims(1));
     let by_store = js_sys::Date::parse(date) / 1000.0;
     assert!((second["iat"].as_f64().unwrap() - by_store).abs() < 60.0, "{second}");

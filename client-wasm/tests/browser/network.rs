@@ -107,12 +107,12 @@ async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
                 if (url.endsWith('/api/devices/enrol')) {
                     const isGood = JSON.parse(body).code === 'GOOD';
                     const [enrolmentId, storeId] = ['5f0c9be2a1d47736', '00000000-0000-0000-0000-000000000001'];
-                    return isGood ? json({ enrolmentId, storeId, deviceName: 'iPad 7', campaignId: 'shootout-2026' }) : json({}, 403);
+                    return isGood ? json({ enrolmentId, storeId, deviceName: 'iPad 7', campaignId: 'shootout-2026' }) : json({ type: 'urn:leadlog:problem:invalid-code' }, 403);
                 }
                 if (url.endsWith('/oauth/token')) {
                     this.assertions.push(new URLSearchParams(body).get('client_assertion'));
-                    const { status = 200, scope = 'capture', date } = JSON.parse(this.tokenAnswers.shift() ?? this.tokenAnswer);
-                    const token = { access_token: `token-${++this.tokens}`, expires_in: 900, scope };
+                    const { status = 200, scope = 'capture', date, error = 'invalid_client' } = JSON.parse(this.tokenAnswers.shift() ?? this.tokenAnswer);
+                    const token = status === 200 ? { access_token: `token-${++this.tokens}`, expires_in: 900, scope } : { error };
                     return json(token, status, date ? { date } : {});
                 }
                 return new Promise((resolve, reject) => {

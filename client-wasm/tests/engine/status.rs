@@ -17,6 +17,7 @@ fn each_verdict_has_its_meaning() {
         ("conflict", EntryStatus::Failed, Light::Red),
         ("waiting", EntryStatus::Pending, Light::Amber),
         ("unsupported", EntryStatus::Pending, Light::Amber),
+        ("quarantined", EntryStatus::Pending, Light::Amber),
         ("erased", EntryStatus::Synced, Light::Green),
         ("postponed-by-a-newer-store", EntryStatus::Pending, Light::Amber),
     ] {

@@ -188,7 +188,12 @@ impl Store {
         let here = self.log.iter().position(|(event, _)| label_of(event) == Some(label));
         let forced = self.next_verdict.take();
         match (here.map(|at| &self.log[at].0), forced.as_deref()) {
-            (_, Some(word @ ("waiting" | "unsupported" | "erased" | "new-word" | "postponed"))) => {
+            (
+                _,
+                Some(
+                    word @ ("waiting" | "unsupported" | "quarantined" | "erased" | "new-word" | "postponed"),
+                ),
+            ) => {
                 return (word.to_owned(), None);
             }
             (Some(Event::Refused { word, .. }), _) => return (word.clone(), here),

@@ -34,6 +34,25 @@ fn each_of_the_five_triggers_sends_a_request() {
     assert_eq!(device.done.len(), 1);
 }
 
+/// AUT-3: what waited for a new code goes out at once, whatever it waited for.
+#[test]
+fn a_device_that_was_let_in_waits_for_nothing_any_more() {
+    let (mut device, mut cloud) = at_rest();
+    cloud.next_verdict = Some("quarantined".to_owned());
+    device.save();
+    device.answer(&mut cloud);
+    assert_eq!(device.status_of(1), EntryStatus::Pending);
+    device.save();
+    for _ in 0..3 {
+        device.fail(Failure::Network);
+        device.until_sent();
+    }
+    device.fail(Failure::Network);
+    assert!(device.flight.is_none());
+    device.tell(Input::LetIn);
+    assert_eq!(device.request().entries, 2);
+}
+
 /// SYN-2, SYN-4: five taps on "sync" make one request.
 #[test]
 fn a_trigger_during_a_run_starts_no_second_request_and_is_answered_with_it() {
