@@ -41,6 +41,6 @@ export default defineConfig({
   server: {
     // The library stands beside this folder.
     fs: { allow: ['..'] },
-    proxy: { '/api': 'http://127.0.0.1:8080' },
+    proxy: { '/api': 'http://127.0.0.1:8080', '/oauth': 'http://127.0.0.1:8080' },
   },
 });
