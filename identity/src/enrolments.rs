@@ -50,11 +50,6 @@ impl Enrolments {
         self.by_id.iter().map(|(id, enrolment)| (id, enrolment.as_ref()))
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     /// The enrolment of this id.
     pub fn get(&self, id: &EnrolmentId) -> Option<&Enrolment> {
         self.by_id.get(id)?.as_ref()

@@ -106,7 +106,7 @@ pub(crate) async fn issue_token(
     let now = Timestamp::new(OffsetDateTime::now_utc());
     let answer = match Asked::of(&request, &body) {
         // All iPads of a hall have one address: whoever is there, too, must not keep them out. Nobody guesses a signature,
-        // and looking at one costs no more than any request.
+        // and what looking at one costs is a small query.
         Ok(Asked::ByDevice { assertion, scopes }) => {
             of_device(&context, &assertion, scopes.as_ref(), now).await?
         }
