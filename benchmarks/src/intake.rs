@@ -39,6 +39,10 @@ pub(crate) struct Options {
     #[arg(long)]
     without_receipts: bool,
 
+    /// Let all devices send with one token of `leadlog tokens issue`, and not each with its own
+    #[arg(long)]
+    with_one_token: bool,
+
     /// Let the server's projections stand still, as if another process had them
     #[arg(long)]
     without_projections: bool,

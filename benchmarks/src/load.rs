@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
+use crate::admission::Admission;
 use crate::connection::Reach;
 use crate::device::{Batch, Device, Sent, Verdicts, send_all};
 use crate::figures::{Figures, us_each};
@@ -39,13 +40,25 @@ impl Expect {
 pub(crate) struct Load {
     leads: LeadMaker,
     shows_receipts: bool,
+    /// Gives each device a token of its own; otherwise they share that of the store.
+    admission: Option<Admission>,
     created: usize,
 }
 
 impl Load {
     /// Without receipts, the store need not look for lost history.
     pub(crate) const fn new(leads: LeadMaker, shows_receipts: bool) -> Self {
-        Self { leads, shows_receipts, created: 0 }
+        Self { leads, shows_receipts, admission: None, created: 0 }
+    }
+
+    /// Lets every device in before it sends anything.
+    pub(crate) fn letting_in(self, admission: Admission) -> Self {
+        Self { admission: Some(admission), ..self }
+    }
+
+    /// How many events the log must hold beside the leads.
+    pub(crate) fn events_beside(&self) -> u64 {
+        self.admission.as_ref().map_or(0, Admission::events)
     }
 
     /// How many leads the store has confirmed as new.
@@ -66,10 +79,17 @@ impl Load {
         let names: Vec<String> = (1..=count).map(|number| format!("ipad-{kind}-{number:04}")).collect();
         let batches = leads.div_ceil(count * batch_entries) + WARM_UP_BATCHES;
         let captured = self.leads.captured_by(&names, batches * batch_entries)?;
+        // Before any connects: a connection on which nothing is asked is closed after some seconds.
+        let mut reaches: Vec<Reach> = servers.iter().cycle().take(count).cloned().collect();
+        if let Some(admission) = &mut self.admission {
+            for (name, reach) in names.iter().zip(&mut reaches) {
+                reach.token = admission.token(name).await?;
+            }
+        }
         let mut devices = Vec::with_capacity(count);
-        for ((name, captured), server) in names.iter().zip(captured).zip(servers.iter().cycle()) {
+        for ((name, captured), server) in names.iter().zip(captured).zip(reaches) {
             let batches = Batch::all(&captured, batch_entries);
-            devices.push(Device::connect(name, server.clone(), batches, self.shows_receipts).await?);
+            devices.push(Device::connect(name, server, batches, self.shows_receipts).await?);
         }
         Ok(devices)
     }

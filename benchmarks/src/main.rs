@@ -2,6 +2,7 @@
 //!
 //! One subcommand per benchmark. `docs/performance.md` says how each measures, and what it has shown.
 
+mod admission;
 mod common;
 mod connection;
 mod database;

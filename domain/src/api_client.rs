@@ -296,8 +296,8 @@ impl ApiClientEvent {
 
 impl ApiClient {
     /// What its tokens may do; `None` when there is no such client.
-    pub const fn scopes(&self) -> Option<&Scopes> {
-        self.scopes.as_ref()
+    pub const fn scopes(&self) -> Option<Scopes> {
+        self.scopes
     }
 
     /// When it was let in.

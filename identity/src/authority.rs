@@ -72,8 +72,8 @@ pub struct AuthenticatedDevice {
 
 impl AuthenticatedDevice {
     /// What it may do.
-    pub const fn scopes(&self) -> &Scopes {
-        &self.scopes
+    pub const fn scopes(&self) -> Scopes {
+        self.scopes
     }
 }
 
@@ -188,8 +188,8 @@ impl Authority {
         now: Timestamp,
     ) -> Result<AccessToken, AuthorityError> {
         let AuthenticatedClient { id, secret_id, scopes: allowed, secret_expires_at } = client;
-        let scopes = asked.unwrap_or_else(|| allowed.clone());
-        if !allowed.include(&scopes) {
+        let scopes = asked.unwrap_or(allowed);
+        if !allowed.include(scopes) {
             return Err(AuthorityError::ScopeNotAllowed { allowed });
         }
         let expires_at = now_and(CLIENT_TOKEN_LIFETIME, now);
@@ -293,29 +293,45 @@ impl Authority {
         token: &str,
         now: Timestamp,
     ) -> Result<Principal, AuthorityError> {
-        let Verified { kid, mut principal } = self.verify(token).await?;
-        check_time(&principal, now)?;
-        // The key may have been retired since the signature was checked.
+        let verified = self.verify(token).await?;
+        check_time(&verified.principal, now)?;
+        let scopes = match self.scopes_within(max_age, &verified, now).await {
+            // Nobody is turned away by old knowledge: another server may have let him in since.
+            Err(AuthorityError::Refused(_)) if !max_age.is_zero() => {
+                self.scopes_within(Duration::ZERO, &verified, now).await
+            }
+            scopes => scopes,
+        }?;
+        Ok(Principal { scopes, ..verified.principal.clone() })
+    }
+
+    /// What became of a token since it was issued: its key may have been retired, its bearer shut out.
+    async fn scopes_within(
+        &self,
+        max_age: Duration,
+        Verified { kid, principal }: &Verified,
+        now: Timestamp,
+    ) -> Result<Scopes, AuthorityError> {
         let keys = async { Ok::<_, AuthorityError>(self.keys.known_within(max_age).await?) };
         match &principal.subject {
             Subject::Admin(_) => {
-                keys.await?.get(&kid).ok_or(RefusedToken::UnknownKey)?;
+                keys.await?.get(kid).ok_or(RefusedToken::UnknownKey)?;
+                Ok(principal.scopes)
             }
             Subject::Client { id, secret_id } => {
                 let clients = async { Ok(self.clients.known_within(max_age).await?) };
                 let (clients, keys) = tokio::try_join!(clients, keys)?;
-                keys.get(&kid).ok_or(RefusedToken::UnknownKey)?;
-                check_client(&clients, id, secret_id, &principal.scopes, now)?;
+                keys.get(kid).ok_or(RefusedToken::UnknownKey)?;
+                check_client(&clients, id, secret_id, principal.scopes, now)?;
+                Ok(principal.scopes)
             }
             Subject::Device(id) => {
                 let enrolments = async { Ok(self.enrolments.known_within(max_age).await?) };
                 let (enrolments, keys) = tokio::try_join!(enrolments, keys)?;
-                keys.get(&kid).ok_or(RefusedToken::UnknownKey)?;
-                // It may have been shut out since.
-                principal.scopes = scopes_of(&enrolments, id).ok_or(RefusedToken::UnknownDevice)?;
+                keys.get(kid).ok_or(RefusedToken::UnknownKey)?;
+                Ok(scopes_of(&enrolments, id).ok_or(RefusedToken::UnknownDevice)?)
             }
         }
-        Ok(principal)
     }
 
     /// The enrolments as of a second ago.
@@ -335,15 +351,15 @@ impl Authority {
     }
 
     /// What a token of this store says, whatever became of it since.
-    async fn verify(&self, token: &str) -> Result<Verified, AuthorityError> {
+    async fn verify(&self, token: &str) -> Result<Arc<Verified>, AuthorityError> {
         if let Some(verified) = self.verified.get(token) {
             return Ok(verified);
         }
         let kid = token::kid_of(token)?;
         let keys = self.keys.with(&kid).await?;
         let key = keys.get(&kid).ok_or(RefusedToken::UnknownKey)?;
-        let verified = Verified { principal: token::read(token, key, self.store)?, kid };
-        self.verified.insert(token, verified.clone());
+        let verified = Arc::new(Verified { principal: token::read(token, key, self.store)?, kid });
+        self.verified.insert(token, Arc::clone(&verified));
         Ok(verified)
     }
 
@@ -364,7 +380,7 @@ fn shown(
     let authenticated = AuthenticatedClient {
         id: id.clone(),
         secret_id: active.given.secret_id.clone(),
-        scopes: client.scopes()?.clone(),
+        scopes: client.scopes()?,
         secret_expires_at: active.expires_at,
     };
     Some((authenticated, active.given.hash.clone()))
@@ -392,7 +408,7 @@ fn check_client(
     clients: &Clients,
     id: &ApiClientId,
     secret_id: &str,
-    scopes: &Scopes,
+    scopes: Scopes,
     now: Timestamp,
 ) -> Result<(), RefusedToken> {
     let client = clients.get(id).and_then(Option::as_ref);

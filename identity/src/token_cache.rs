@@ -1,19 +1,15 @@
 //! Tokens whose signature was checked already: a signature costs fifty times what a look here does.
 //!
-//! What is kept is what the token says, under the digest of its text; the text is not. Whether its time is over and
-//! whether its key was retired or its client revoked is asked each time.
+//! What is kept is what the token says, under its whole text: a digest in its place costs more than all the rest of a look.
+//! Whether its time is over and whether its key was retired or its client revoked is asked each time.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
-use sha2::{Digest, Sha256};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::token::Verified;
 
 /// Tokens that are remembered. A thousand devices have a token each; a forgotten one costs a signature.
 const MAX_CACHED_TOKENS: usize = 4096;
-
-type Key = [u8; 32];
 
 /// The tokens that were used lately, at most [`MAX_CACHED_TOKENS`].
 #[derive(Default)]
@@ -23,40 +19,35 @@ pub(crate) struct TokenCache(Mutex<Generations>);
 /// nothing has to be sorted.
 #[derive(Default)]
 struct Generations {
-    young: HashMap<Key, Verified>,
-    old: HashMap<Key, Verified>,
+    young: HashMap<Box<str>, Arc<Verified>>,
+    old: HashMap<Box<str>, Arc<Verified>>,
 }
 
 impl TokenCache {
     /// What this token says, if it was checked lately.
-    pub(crate) fn get(&self, token: &str) -> Option<Verified> {
-        let key = key(token);
+    pub(crate) fn get(&self, token: &str) -> Option<Arc<Verified>> {
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(verified) = generations.young.get(&key) {
-            return Some(verified.clone());
+        if let Some(verified) = generations.young.get(token) {
+            return Some(Arc::clone(verified));
         }
-        let verified = generations.old.remove(&key)?;
-        generations.insert(key, verified.clone());
+        let (text, verified) = generations.old.remove_entry(token)?;
+        generations.insert(text, Arc::clone(&verified));
         Some(verified)
     }
 
     /// Remembers a token that holds.
-    pub(crate) fn insert(&self, token: &str, verified: Verified) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key(token), verified);
+    pub(crate) fn insert(&self, token: &str, verified: Arc<Verified>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token.into(), verified);
     }
 }
 
 impl Generations {
-    fn insert(&mut self, key: Key, verified: Verified) {
+    fn insert(&mut self, token: Box<str>, verified: Arc<Verified>) {
         if self.young.len() >= MAX_CACHED_TOKENS / 2 {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(key, verified);
+        self.young.insert(token, verified);
     }
-}
-
-fn key(token: &str) -> Key {
-    Sha256::digest(token.as_bytes()).into()
 }
 
 #[cfg(test)]
@@ -74,7 +65,7 @@ mod tests {
             scopes: "crm".parse().unwrap(),
             expires_at: Timestamp::from_unix_ms(0, 0).unwrap(),
         };
-        let verified = Verified { kid: "key".to_owned(), principal };
+        let verified = Arc::new(Verified { kid: "key".to_owned(), principal });
         cache.insert("used", verified.clone());
         for number in 0..3 * MAX_CACHED_TOKENS {
             cache.insert(&number.to_string(), verified.clone());

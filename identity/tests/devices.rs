@@ -84,6 +84,22 @@ async fn a_device_comes_in_once_by_a_code_and_gets_tokens_by_its_key() {
     assert!(events.iter().all(|event| !event.contains(&code) && !event.contains(&code.replace('-', ""))));
 }
 
+/// Of two servers of a store, the one that did not let the device in has looked a moment before.
+#[tokio::test]
+async fn a_device_that_was_just_let_in_is_known_to_every_server() {
+    let store = Store::start().await;
+    let other = Authority::new(store.log.clone(), store.id);
+    let first = KeyedDevice::new("ipad-7");
+    let token = store.token_of(&first, &store.enrolled("iPad 7", &first).await).await;
+    other.authorize_lately(&token, now()).await.unwrap();
+
+    let second = KeyedDevice::new("ipad-8");
+    let enrolment = store.enrolled("iPad 8", &second).await;
+    let token = store.token_of(&second, &enrolment).await;
+    let principal = other.authorize_lately(&token, now()).await.unwrap();
+    assert_eq!(principal.subject, Subject::Device(enrolment));
+}
+
 #[tokio::test]
 async fn of_two_devices_with_one_code_one_comes_in() {
     let store = Store::start().await;

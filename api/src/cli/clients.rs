@@ -136,7 +136,7 @@ impl Add {
         let Some(scopes) = Scopes::new(scopes) else { bail!("name what the program may do with --scope") };
         database
             .with_store_to_append(async |store| {
-                let registered = identity::register(store.pool(), &name, scopes.clone()).await;
+                let registered = identity::register(store.pool(), &name, scopes).await;
                 let secret = registered.map_err(|error| told(error, &name, "registered"))?;
                 // At once, while nothing can come between: nobody can make the store say it again.
                 let heading = format!("{name} is registered, for: {scopes}");
@@ -152,7 +152,7 @@ impl SetScopes {
         let Some(scopes) = Scopes::new(scopes) else { bail!("name what the program may do with --scope") };
         database
             .with_store_to_append(async |store| {
-                let set = identity::set_scopes(store.pool(), &name, scopes.clone()).await;
+                let set = identity::set_scopes(store.pool(), &name, scopes).await;
                 set.map_err(|error| told(error, &name, "changed"))
             })
             .await?;
@@ -314,7 +314,7 @@ impl Row {
         let active = client.into_iter().flat_map(|client| client.active_secrets(now));
         Self {
             name,
-            scopes: client.and_then(ApiClient::scopes).cloned(),
+            scopes: client.and_then(ApiClient::scopes),
             registered_at: client.and_then(ApiClient::registered_at),
             revoked_at: client.and_then(ApiClient::revoked_at),
             secrets: active

@@ -9,13 +9,14 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use domain::{DeviceId, Scope, Timestamp};
-use identity::{AuthorityError, Principal, Subject};
+use domain::{DeviceId, EnrolmentId, Scope, Timestamp};
+use identity::{AuthorityError, Enrolments, Principal, Subject};
 use time::OffsetDateTime;
 
 use super::Context;
@@ -118,16 +119,26 @@ pub(super) enum Voice {
     /// Whoever is at the server may say what he likes.
     Any,
     /// A device speaks for itself, and for what was there before it under its name.
-    Of {
-        /// The installation.
-        own: DeviceId,
-        /// Those that were enrolled under its name.
-        under_its_name: BTreeSet<DeviceId>,
-        /// Whether it was shut out.
-        is_revoked: bool,
-    },
+    Of(DeviceVoice),
     /// A program is no installation.
     None,
+}
+
+/// A device, and for whom it may speak.
+pub(super) struct DeviceVoice {
+    enrolment: EnrolmentId,
+    enrolments: Arc<Enrolments>,
+    /// The installation.
+    pub(super) own: DeviceId,
+    /// Whether it was shut out.
+    pub(super) is_revoked: bool,
+}
+
+impl DeviceVoice {
+    /// The installations that were enrolled under its name. Goes through all enrolments, so not for each request.
+    pub(super) fn under_its_name(&self) -> BTreeSet<DeviceId> {
+        self.enrolments.installations_of(&self.enrolment)
+    }
 }
 
 impl Voice {
@@ -139,11 +150,12 @@ impl Voice {
         };
         let enrolments = context.authority.enrolments_lately().await.map_err(|error| unavailable(&error))?;
         let Some((_, device)) = enrolments.device(id) else { return Ok(Self::None) };
-        Ok(Self::Of {
+        Ok(Self::Of(DeviceVoice {
+            enrolment: id.clone(),
             own: device.device_id.clone(),
-            under_its_name: enrolments.installations_of(id),
             is_revoked: enrolments.get(id).is_none_or(|enrolment| enrolment.revoked_at().is_some()),
-        })
+            enrolments,
+        }))
     }
 }
 

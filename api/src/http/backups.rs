@@ -129,8 +129,8 @@ pub(crate) async fn put_backup(
 async fn check_is_own(caller: &Principal, device_id: &DeviceId, context: &Context) -> Result<(), Problem> {
     match Voice::of(caller, context).await? {
         Voice::Any => Ok(()),
-        Voice::Of { own, .. } if own == *device_id => Ok(()),
-        Voice::Of { .. } | Voice::None => Err(Problem::not_yours(
+        Voice::Of(device) if device.own == *device_id => Ok(()),
+        Voice::Of(_) | Voice::None => Err(Problem::not_yours(
             "The deviceId in the path is not the installation that this token was given to.",
         )),
     }

@@ -1,7 +1,6 @@
 //! `POST /api/leads/sync`: what devices and hubs send.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use actix_web::web::{Data, Json, Payload};
@@ -15,7 +14,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
-use super::authorization::{Authorized, GivesLeads, Voice};
+use super::authorization::{Authorized, DeviceVoice, GivesLeads, Voice};
 use super::problem::Problem;
 use super::rate_limit::Caller;
 use super::{Context, body};
@@ -99,7 +98,7 @@ pub(crate) async fn sync_leads(
     let voice = Voice::of(&caller.principal, &context).await?;
     // A device that was shut out hands in what it holds; nobody else has that scope.
     let is_quarantined = match &voice {
-        Voice::Of { is_revoked, .. } => *is_revoked,
+        Voice::Of(device) => device.is_revoked,
         Voice::Any | Voice::None => !caller.principal.scopes.contains(Scope::Capture),
     };
     if is_quarantined {
@@ -128,12 +127,12 @@ pub(crate) async fn sync_leads(
 /// Lets the request say of devices only what the store has made sure of. Entries of another installation are taken like
 /// everything else; that the caller *is* that installation, or has heard it, is not.
 fn vouch(sync: &mut SyncRequest<'_>, voice: &Voice, is_quarantined: bool) {
-    let nobody = BTreeSet::new();
-    let (own, heard) = match voice {
+    let device = match voice {
         Voice::Any => return,
-        Voice::Of { own, under_its_name, .. } => (Some(own), under_its_name),
-        Voice::None => (None, &nobody),
+        Voice::Of(device) => Some(device),
+        Voice::None => None,
     };
+    let own = device.map(|device| &device.own);
     if sync.sender.as_ref() != own {
         sync.sender = own.cloned();
         sync.saved_through = None;
@@ -142,6 +141,10 @@ fn vouch(sync: &mut SyncRequest<'_>, voice: &Voice, is_quarantined: bool) {
         sync.saved_through = None;
         sync.reports.clear();
     }
+    if sync.reports.is_empty() {
+        return;
+    }
+    let heard = device.map(DeviceVoice::under_its_name).unwrap_or_default();
     for report in sync.reports.iter_mut().filter(|report| !heard.contains(&report.device_id)) {
         *report = DeviceReport::hearsay(report.device_id.clone(), report.saved_through);
     }

@@ -107,9 +107,7 @@ pub(crate) async fn issue_token(
     let answer = match Asked::of(&request, &body) {
         // All iPads of a hall have one address: whoever is there, too, must not keep them out. Nobody guesses a signature,
         // and what looking at one costs is a small query.
-        Ok(Asked::ByDevice { assertion, scopes }) => {
-            of_device(&context, &assertion, scopes.as_ref(), now).await?
-        }
+        Ok(Asked::ByDevice { assertion, scopes }) => of_device(&context, &assertion, scopes, now).await?,
         Ok(Asked::ByClient { name, secret, scopes }) => {
             attempt().map_err(Problem::too_many_requests)?;
             let client = context.authority.authenticate(&name, secret, now).await?;
@@ -128,14 +126,14 @@ pub(crate) async fn issue_token(
 async fn of_device(
     context: &Context,
     assertion: &str,
-    asked: Option<&Scopes>,
+    asked: Option<Scopes>,
     now: Timestamp,
 ) -> Result<AccessToken, Refusal> {
     let device = context.authority.authenticate_device(assertion, now).await?;
     if let Some(asked) = asked
         && !device.scopes().include(asked)
     {
-        let allowed = device.scopes().clone();
+        let allowed = device.scopes();
         return Err(AuthorityError::ScopeNotAllowed { allowed }.into());
     }
     let enrolment = device.id.clone();

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::Options;
 use super::figures::Round;
+use crate::admission::Admission;
 use crate::database::{Database, LogCounts};
 use crate::figures::{Figures, us_each};
 use crate::leads::LeadMaker;
@@ -29,6 +30,9 @@ pub(super) async fn measure(options: &Options, machine: &mut Option<Machine>) ->
     let mut leads = LeadMaker::new("lead")?;
     let payload = leads.captured_by(&["ipad-ruler".to_owned()], 1)?.concat().concat();
     let mut load = Load::new(leads, !options.without_receipts);
+    if !options.with_one_token {
+        load = load.letting_in(Admission::to(&store.database).await?);
+    }
     let servers = store.reaches();
 
     let mut round = Round::default();
@@ -58,7 +62,8 @@ pub(super) async fn measure(options: &Options, machine: &mut Option<Machine>) ->
     round.peak_mib = memory.peak as f64 / (1024.0 * 1024.0);
 
     let sent = load.created() as u64;
-    let complete = LogCounts { events: sent, newest_position: sent, head: sent, email_claims: sent };
+    let events = sent + load.events_beside();
+    let complete = LogCounts { events, newest_position: events, head: events, email_claims: sent };
     let counts = store.database.log_counts().await?;
     ensure!(counts == complete, "{sent} leads were sent and confirmed, but the store holds {counts:?}");
     store.stop().await?;

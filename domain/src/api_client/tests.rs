@@ -146,7 +146,7 @@ fn the_id_of_a_secret_is_not_given_twice_not_even_after_it_was_revoked() {
 fn given_a_client_when_its_scopes_are_set_then_those_count_and_its_secrets_go_on() {
     let set = |scopes: &str| ApiClientCommand::SetScopes { scopes: scopes.parse().unwrap() };
     let scopes = "crm organize".parse::<Scopes>().unwrap();
-    let event = ApiClientEvent::ScopesSet { scopes: scopes.clone(), at: hour(2) };
+    let event = ApiClientEvent::ScopesSet { scopes, at: hour(2) };
     Client::with(())
         .given(rotated())
         .when((set("organize crm"), hour(2)))
@@ -156,7 +156,7 @@ fn given_a_client_when_its_scopes_are_set_then_those_count_and_its_secrets_go_on
         .when((set("crm"), hour(2)))
         .then_expect_error(ApiClientError::SameScopes);
     let client = state([rotated(), vec![event]].concat());
-    assert_eq!((client.scopes(), client.active_secrets(hour(2)).count()), (Some(&scopes), 2));
+    assert_eq!((client.scopes(), client.active_secrets(hour(2)).count()), (Some(scopes), 2));
 }
 
 #[test]
