@@ -19,10 +19,10 @@
 //! A device that was shut out keeps its key, and hands in what it still holds, to be looked at by somebody.
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use crate::checked_text::{checked_text, is_hex};
 use crate::{CampaignId, DeviceId, Timestamp};
 
 /// Kind of stream that holds an enrolment.
@@ -102,40 +102,16 @@ pub enum EnrolmentTextError {
     Coordinate,
 }
 
-macro_rules! checked_text {
-    ($name:ident, $error:ident, $is_one:expr) => {
-        impl FromStr for $name {
-            type Err = EnrolmentTextError;
-
-            fn from_str(text: &str) -> Result<Self, EnrolmentTextError> {
-                let is_one: fn(&str) -> bool = $is_one;
-                if is_one(text) { Ok(Self(text.to_owned())) } else { Err(EnrolmentTextError::$error) }
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    };
-}
-
-checked_text!(EnrolmentId, Id, |text| text.len() == 16 && text.bytes().all(is_hex));
-checked_text!(CodeDigest, Digest, |text| text.len() == 64 && text.bytes().all(is_hex));
-checked_text!(Coordinate, Coordinate, |text| {
+checked_text!(EnrolmentId, EnrolmentTextError, Id, |text| text.len() == 16 && is_hex(text));
+checked_text!(CodeDigest, EnrolmentTextError, Digest, |text| text.len() == 64 && is_hex(text));
+checked_text!(Coordinate, EnrolmentTextError, Coordinate, |text| {
     text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 });
-checked_text!(DeviceName, Name, |text| {
+checked_text!(DeviceName, EnrolmentTextError, Name, |text| {
     (1..=MAX_NAME_CHARS).contains(&text.chars().count())
         && !text.chars().any(char::is_control)
         && text.trim() == text
 });
-
-const fn is_hex(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
-}
 
 impl EnrolmentId {
     /// The id as text.

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 /// Every event that a store writes, with the version of its form today.
-pub const EVENT_FORMS: [(&str, &str); 20] = [
+pub const EVENT_FORMS: [(&str, &str); 25] = [
     ("ApiClientRegistered", "1"),
     ("ApiClientRevoked", "1"),
     ("ApiClientScopesSet", "1"),
@@ -32,6 +32,11 @@ pub const EVENT_FORMS: [(&str, &str); 20] = [
     ("LeadCorrected", "1"),
     ("LeadErased", "1"),
     ("LeadVoided", "1"),
+    ("PersonIdentified", "1"),
+    ("PersonInvitationAccepted", "1"),
+    ("PersonInvited", "1"),
+    ("PersonReadmitted", "1"),
+    ("PersonRevoked", "1"),
     ("SubmissionRefused", "1"),
     ("SubmissionReleased", "1"),
 ];
@@ -94,7 +99,7 @@ mod tests {
     use super::*;
     use crate::{
         ApiClientEvent, CloudVerdictEvent, DeviceReportEvent, EnrolmentEvent, FollowUpEvent, LeadEvent,
-        SubmissionEvent,
+        PersonEvent, SubmissionEvent,
     };
 
     fn renamed(mut value: Value, from: &str, to: &str) -> Value {
@@ -126,6 +131,7 @@ mod tests {
         let written = [
             (ApiClientEvent::NAMES.as_slice(), ApiClientEvent::FORM_VERSION),
             (EnrolmentEvent::NAMES.as_slice(), EnrolmentEvent::FORM_VERSION),
+            (PersonEvent::NAMES.as_slice(), PersonEvent::FORM_VERSION),
             (&["LeadCaptured", "LeadCorrected", "LeadVoided"], LeadEvent::FORM_VERSION),
             (&["ContactCorrected", "ConsentWithdrawn", "LeadErased"], FollowUpEvent::FORM_VERSION),
             (&["SubmissionRefused", "SubmissionReleased"], SubmissionEvent::FORM_VERSION),

@@ -21,6 +21,7 @@ mod campaign;
 mod campaign_check;
 #[cfg(feature = "aggregates")]
 mod campaign_history;
+mod checked_text;
 mod cloud_verdict;
 mod consent;
 mod contact;
@@ -35,6 +36,7 @@ mod ids;
 mod judge;
 mod lead;
 mod name;
+mod person;
 mod phone;
 #[cfg(feature = "aggregates")]
 mod published_campaigns;
@@ -82,6 +84,10 @@ pub use ids::{AdminName, AppendId, CampaignId, ClientId, DeviceId, IdError, Stor
 pub use judge::{Accepted, CLOCK_TOLERANCE_SECONDS, Flag, Judgement, judge};
 pub use lead::{LEAD_STREAM, Lead, LeadCommand, LeadError, LeadEvent};
 pub use name::PersonName;
+pub use person::{
+    DisplayName, Invitation, PERSON_STREAM, Person, PersonCommand, PersonError, PersonEvent, PersonId,
+    PersonTextError, ProvidedIdentity,
+};
 pub use phone::Phone;
 #[cfg(feature = "aggregates")]
 pub use published_campaigns::{PublishedCampaigns, PublishedVersion};

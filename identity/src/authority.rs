@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    AdminName, ApiClient, ApiClientId, EnrolledDevice, EnrolmentError, EnrolmentId, EnrolmentOffer, Scope,
-    Scopes, SecretHash, StoreId, Timestamp,
+    AdminName, ApiClient, ApiClientId, DisplayName, EnrolledDevice, EnrolmentError, EnrolmentId,
+    EnrolmentOffer, PersonError, PersonId, Scope, Scopes, SecretHash, StoreId, Timestamp,
 };
 use event_store::{LogError, PostgresLog};
 use sqlx::PgPool;
@@ -13,8 +13,12 @@ use tokio::sync::Semaphore;
 
 use crate::assertion::{self, Assertion, RefusedAssertion};
 use crate::clients::{Clients, KnownClients};
+use crate::command::{CommandError, later};
 use crate::enrolling::{self, EnrollingError};
 use crate::enrolments::{Enrolments, KnownEnrolments};
+use crate::inviting::{self, PersonCommandError};
+use crate::people::KnownPeople;
+use crate::provider::Identified;
 use crate::signing_key::{KeyError, KnownKeys};
 use crate::token::{self, AccessToken, Principal, RefusedToken, SigningError, Subject, Verified};
 use crate::token_cache::TokenCache;
@@ -25,6 +29,9 @@ pub const CLIENT_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// How long a token of a device lives. It gets the next one by its key.
 pub const DEVICE_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// How long a person stays signed in: a long day at an event.
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// How old what is known may be where a bearer only adds.
 const LATELY: Duration = Duration::from_secs(1);
@@ -48,6 +55,7 @@ pub struct Authority {
     store: StoreId,
     clients: KnownClients,
     enrolments: KnownEnrolments,
+    people: KnownPeople,
     keys: KnownKeys,
     verified: TokenCache,
     hashing: Arc<Semaphore>,
@@ -75,6 +83,16 @@ impl AuthenticatedDevice {
     pub const fn scopes(&self) -> Scopes {
         self.scopes
     }
+}
+
+/// A person who has signed in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Who, to this store.
+    pub id: PersonId,
+    /// What the person is called.
+    pub name: DisplayName,
+    scopes: Option<Scopes>,
 }
 
 /// Why nobody was let in, or no token was issued.
@@ -123,6 +141,20 @@ pub enum EnrolError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Why nobody has signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The code is not one that this store has given out, or is mistyped.
+    #[error("there is no such code")]
+    UnknownCode,
+    /// The person is known, and is not let in.
+    #[error(transparent)]
+    Refused(PersonError),
+    /// The log cannot be used now.
+    #[error("the store cannot let anybody in now")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
 impl Authority {
     /// The authority of the store that this log is of. Reads nothing yet.
     pub fn new(log: PostgresLog, store: StoreId) -> Self {
@@ -130,7 +162,8 @@ impl Authority {
         Self {
             store,
             clients: KnownClients::new(log.clone()),
-            enrolments: KnownEnrolments::new(log),
+            enrolments: KnownEnrolments::new(log.clone()),
+            people: KnownPeople::new(log),
             keys: KnownKeys::new(pool.clone()),
             pool,
             verified: TokenCache::default(),
@@ -192,7 +225,7 @@ impl Authority {
         if !allowed.include(scopes) {
             return Err(AuthorityError::ScopeNotAllowed { allowed });
         }
-        let expires_at = now_and(CLIENT_TOKEN_LIFETIME, now);
+        let expires_at = later(now, CLIENT_TOKEN_LIFETIME);
         let expires_at = secret_expires_at.map_or(expires_at, |end| end.min(expires_at));
         self.sign(Principal { subject: Subject::Client { id, secret_id }, scopes, expires_at }, now).await
     }
@@ -209,7 +242,7 @@ impl Authority {
         lifetime: Duration,
     ) -> Result<AccessToken, AuthorityError> {
         let now = crate::database_now(&self.pool).await.map_err(unavailable)?;
-        let expires_at = now_and(lifetime.min(MAX_TOKEN_LIFETIME), now);
+        let expires_at = later(now, lifetime.min(MAX_TOKEN_LIFETIME));
         self.sign(Principal { subject: Subject::Admin(name), scopes, expires_at }, now).await
     }
 
@@ -266,8 +299,49 @@ impl Authority {
     ) -> Result<AccessToken, AuthorityError> {
         let AuthenticatedDevice { id, assertion, scopes } = device;
         assertion::use_up(&self.pool, &id, &assertion).await.map_err(unavailable)??;
-        let expires_at = now_and(DEVICE_TOKEN_LIFETIME, now);
+        let expires_at = later(now, DEVICE_TOKEN_LIFETIME);
         self.sign(Principal { subject: Subject::Device(id), scopes, expires_at }, now).await
+    }
+
+    /// Lets somebody in who shows the code of an invitation, once.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn accept_invitation(&self, code: &str) -> Result<SignedIn, SignInError> {
+        let digest = code::digest_of(code).ok_or(SignInError::UnknownCode)?;
+        let people = self.people.refresh().await?;
+        let (id, person) = people.of_code(&digest).ok_or(SignInError::UnknownCode)?;
+        let invitation = person.invitation().ok_or(SignInError::UnknownCode)?;
+        inviting::accept(&self.pool, id).await?;
+        Ok(SignedIn { id: id.clone(), name: invitation.name.clone(), scopes: Some(invitation.scopes) })
+    }
+
+    /// Lets somebody in whom a provider has named, unless the person was shut out here.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn sign_in(&self, identified: Identified) -> Result<SignedIn, SignInError> {
+        let Identified { identity, scopes } = identified;
+        let id = inviting::id_of(&identity.issuer, &identity.subject).ok_or(SignInError::UnknownCode)?;
+        let name = identity.name.clone();
+        inviting::identify(&self.pool, &id, identity).await?;
+        Ok(SignedIn { id, name, scopes })
+    }
+
+    /// Gives a person who has signed in a token for [`SESSION_LIFETIME`]; `None` when there is nothing that the person may do
+    /// with one.
+    ///
+    /// # Errors
+    /// When nothing can be signed now.
+    pub async fn issue_to_person(
+        &self,
+        person: &SignedIn,
+        now: Timestamp,
+    ) -> Result<Option<AccessToken>, AuthorityError> {
+        let Some(scopes) = person.scopes else { return Ok(None) };
+        let expires_at = later(now, SESSION_LIFETIME);
+        let principal = Principal { subject: Subject::Person(person.id.clone()), scopes, expires_at };
+        Ok(Some(self.sign(principal, now).await?))
     }
 
     /// Says what the bearer of a token may do at this moment. What was taken back anywhere counts already.
@@ -324,6 +398,13 @@ impl Authority {
                 keys.get(kid).ok_or(RefusedToken::UnknownKey)?;
                 check_client(&clients, id, secret_id, principal.scopes, now)?;
                 Ok(principal.scopes)
+            }
+            Subject::Person(id) => {
+                let people = async { Ok(self.people.known_within(max_age).await?) };
+                let (people, keys) = tokio::try_join!(people, keys)?;
+                keys.get(kid).ok_or(RefusedToken::UnknownKey)?;
+                let person = people.get(id).filter(|person| person.revoked_at().is_none());
+                person.map(|_| principal.scopes).ok_or(RefusedToken::RevokedPerson.into())
             }
             Subject::Device(id) => {
                 let enrolments = async { Ok(self.enrolments.known_within(max_age).await?) };
@@ -419,13 +500,6 @@ fn check_client(
     client.active_secret(secret_id, now).map(drop).ok_or(RefusedToken::RevokedSecret)
 }
 
-fn now_and(lifetime: Duration, now: Timestamp) -> Timestamp {
-    let moment = now.moment();
-    // In whole seconds, as a token says it.
-    let moment = moment.replace_nanosecond(0).unwrap_or(moment);
-    Timestamp::new(moment.checked_add(lifetime.try_into().unwrap_or_default()).unwrap_or(moment))
-}
-
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> AuthorityError {
     AuthorityError::Unavailable(Box::new(error))
 }
@@ -439,6 +513,21 @@ impl From<LogError> for AuthorityError {
 impl From<LogError> for EnrolError {
     fn from(error: LogError) -> Self {
         Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<LogError> for SignInError {
+    fn from(error: LogError) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<PersonCommandError> for SignInError {
+    fn from(error: PersonCommandError) -> Self {
+        match error {
+            CommandError::Refused(refused) => Self::Refused(refused),
+            other => Self::Unavailable(Box::new(other)),
+        }
     }
 }
 

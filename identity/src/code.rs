@@ -8,6 +8,7 @@ use std::fmt;
 use domain::CodeDigest;
 use sha2::{Digest, Sha256};
 
+use crate::command::hex;
 use crate::secret::{self, SecretError};
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -64,8 +65,7 @@ pub(crate) fn digest_of(typed: &str) -> Option<CodeDigest> {
     if code.len() != CHARS {
         return None;
     }
-    let hex: String = Sha256::digest(code.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.parse().ok()
+    hex(&Sha256::digest(code.as_bytes())).parse().ok()
 }
 
 fn encode(bits: u128) -> String {

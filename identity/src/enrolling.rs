@@ -9,8 +9,8 @@ use domain::{
 use sqlx::PgPool;
 
 use crate::code::NewCode;
-use crate::command::{self, CommandError, database_now};
-use crate::secret::{self, SecretError};
+use crate::command::{self, CommandError};
+use crate::secret::SecretError;
 
 const ID_BYTES: usize = 8;
 
@@ -32,21 +32,7 @@ pub struct Offered {
 }
 
 /// Why nothing was recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum EnrollingError {
-    /// The aggregate refuses.
-    #[error(transparent)]
-    Refused(#[from] EnrolmentError),
-    /// No code can be made.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// Others kept changing the same enrolment.
-    #[error("others are changing this enrolment at this moment; try again")]
-    Crossed,
-    /// The log is away or in trouble; whether it was recorded is not known.
-    #[error("the log cannot be used now: {0}")]
-    Unavailable(String),
-}
+pub type EnrollingError = CommandError<EnrolmentError>;
 
 /// Offers to let one device in, for at most [`MAX_CODE_LIFETIME`], and answers the code for it.
 ///
@@ -60,12 +46,9 @@ pub async fn offer(
 ) -> Result<Offered, EnrollingError> {
     let code = NewCode::make()?;
     let code_digest = code.digest().ok_or(SecretError)?;
-    let id = new_id()?;
-    let at = now(pool).await?;
-    let lifetime = lifetime.min(MAX_CODE_LIFETIME).try_into().unwrap_or_default();
-    let expires_at = at.moment().checked_add(lifetime).unwrap_or(at.moment());
-    // People read it.
-    let expires_at = Timestamp::new(expires_at.replace_nanosecond(0).unwrap_or(expires_at));
+    let id: EnrolmentId = command::random_id::<ID_BYTES, _>()?;
+    let at = command::now(pool).await?;
+    let expires_at = command::later(at, lifetime.min(MAX_CODE_LIFETIME));
     let offer = EnrolmentOffer { campaign_id, device_name, code_digest, expires_at };
     execute(pool, &id, EnrolmentCommand::Offer(offer), at).await?;
     Ok(Offered { id, code, expires_at })
@@ -76,7 +59,7 @@ pub async fn offer(
 /// # Errors
 /// See [`EnrollingError`].
 pub async fn revoke_enrolment(pool: &PgPool, id: &EnrolmentId) -> Result<(), EnrollingError> {
-    execute(pool, id, EnrolmentCommand::Revoke, now(pool).await?).await
+    execute(pool, id, EnrolmentCommand::Revoke, command::now(pool).await?).await
 }
 
 pub(crate) async fn enrol(
@@ -84,18 +67,7 @@ pub(crate) async fn enrol(
     id: &EnrolmentId,
     device: EnrolledDevice,
 ) -> Result<(), EnrollingError> {
-    execute(pool, id, EnrolmentCommand::Enrol(device), now(pool).await?).await
-}
-
-fn new_id() -> Result<EnrolmentId, SecretError> {
-    let mut random = [0; ID_BYTES];
-    secret::fill(&mut random)?;
-    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.parse().map_err(|_| SecretError)
-}
-
-async fn now(pool: &PgPool) -> Result<Timestamp, EnrollingError> {
-    database_now(pool).await.map_err(|error| EnrollingError::Unavailable(error.to_string()))
+    execute(pool, id, EnrolmentCommand::Enrol(device), command::now(pool).await?).await
 }
 
 async fn execute(
@@ -104,9 +76,5 @@ async fn execute(
     command: EnrolmentCommand,
     at: Timestamp,
 ) -> Result<(), EnrollingError> {
-    command::execute::<Enrolment>(pool, id.as_str(), (command, at)).await.map_err(|error| match error {
-        CommandError::Refused(refused) => refused.into(),
-        CommandError::Crossed => EnrollingError::Crossed,
-        CommandError::Unavailable(reason) => EnrollingError::Unavailable(reason),
-    })
+    command::execute::<Enrolment, _>(pool, id.as_str(), command, at).await
 }

@@ -2,7 +2,8 @@
 //!
 //! A store is its own authority: it registers API clients, which get access tokens for a secret; it lets devices in by
 //! one-time codes, which get access tokens for a key of their own; it signs the tokens with its own key, and checks them.
-//! Nobody else is asked, so it works wherever the store does.
+//! Nobody else is asked, so it works wherever the store does. People alone may be named by somebody else: a provider, if
+//! the store was told of one; else they come by invitations.
 //!
 //! | module | what lives there |
 //! | --- | --- |
@@ -12,6 +13,9 @@
 //! | `code` | the text of a one-time code, and its digest |
 //! | `command` | commands to aggregates, by cqrs-es |
 //! | `enrolling` | letting devices in by codes, shutting them out |
+//! | `inviting` | inviting people, taking note of those whom a provider names, shutting them out |
+//! | `people` | the people as every process keeps them in memory |
+//! | `provider` | who people are, as a third-party provider says it (OpenID Connect) |
 //! | `registration` | letting clients in, giving them secrets, taking both back |
 //! | `secret` | the text of a secret, and its hash |
 //! | `signing_key` | the keys that sign, in the table `signing_keys` |
@@ -41,6 +45,9 @@ mod code;
 mod command;
 mod enrolling;
 mod enrolments;
+mod inviting;
+mod people;
+mod provider;
 mod registration;
 mod secret;
 mod signing_key;
@@ -52,13 +59,22 @@ mod token_cache;
 pub use assertion::{RefusedAssertion, missing_device_grants};
 pub use authority::{
     AuthenticatedClient, AuthenticatedDevice, Authority, AuthorityError, CLIENT_TOKEN_LIFETIME,
-    DEVICE_TOKEN_LIFETIME, EnrolError, MAX_TOKEN_LIFETIME,
+    DEVICE_TOKEN_LIFETIME, EnrolError, MAX_TOKEN_LIFETIME, SESSION_LIFETIME, SignInError, SignedIn,
 };
 pub use clients::{Clients, KnownClients};
 pub use code::NewCode;
-pub use command::database_now;
+pub use command::{CommandError, database_now};
 pub use enrolling::{CODE_LIFETIME, EnrollingError, MAX_CODE_LIFETIME, Offered, offer, revoke_enrolment};
 pub use enrolments::{Enrolments, KnownEnrolments};
+pub use inviting::{
+    INVITATION_LIFETIME, Invited, MAX_INVITATION_LIFETIME, PersonCommandError, invite, readmit_person,
+    revoke_person,
+};
+pub use people::{KnownPeople, People};
+pub use provider::{
+    AuthorizationGrant, AuthorizationRequest, Identified, Provider, ProviderError, ProviderSettings,
+    RefusedIdToken, SettingsError,
+};
 pub use registration::{RegistrationError, register, revoke, revoke_secret, rotate, set_scopes};
 pub use secret::{NewSecret, SECRET_PREFIX, SecretError};
 pub use signing_key::{KeyError, missing_grants, retire_keys, rotate_key};

@@ -8,28 +8,11 @@ use std::time::Duration;
 use domain::{ApiClient, ApiClientCommand, ApiClientError, ApiClientId, ApiClientSecret, Scopes, Timestamp};
 use sqlx::PgPool;
 
-use crate::command::{self, CommandError, database_now};
+use crate::command::{self, CommandError};
 use crate::secret::{NewSecret, SecretError};
 
 /// Why nothing was recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistrationError {
-    /// The aggregate refuses.
-    #[error(transparent)]
-    Refused(#[from] ApiClientError),
-    /// No secret can be made.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// No clock gets that far.
-    #[error("the older secrets would go on for too long")]
-    TooFar,
-    /// Others kept changing the same client.
-    #[error("others are changing this client at this moment; try again")]
-    Crossed,
-    /// The log is away or in trouble; whether it was recorded is not known.
-    #[error("the log cannot be used now: {0}; look at `leadlog clients list` before you try again")]
-    Unavailable(String),
-}
+pub type RegistrationError = CommandError<ApiClientError>;
 
 /// Registers a client, and answers its first secret.
 ///
@@ -41,7 +24,7 @@ pub async fn register(
     scopes: Scopes,
 ) -> Result<NewSecret, RegistrationError> {
     let (new, secret) = make_secret().await?;
-    let at = now(pool).await?;
+    let at = command::now(pool).await?;
     execute(pool, name, ApiClientCommand::Register { name: name.clone(), scopes, secret }, at).await?;
     Ok(new)
 }
@@ -57,9 +40,8 @@ pub async fn rotate(
     keep_old_for: Option<Duration>,
 ) -> Result<(NewSecret, Option<Timestamp>), RegistrationError> {
     let (new, secret) = make_secret().await?;
-    let at = now(pool).await?;
-    let until = |span: Duration| at.moment().checked_add(span.try_into().ok()?).map(Timestamp::new);
-    let keep_old_until = keep_old_for.map(|span| until(span).ok_or(RegistrationError::TooFar)).transpose()?;
+    let at = command::now(pool).await?;
+    let keep_old_until = keep_old_for.map(|span| command::later(at, span));
     execute(pool, name, ApiClientCommand::Rotate { secret, keep_old_until }, at).await?;
     Ok((new, keep_old_until))
 }
@@ -69,7 +51,7 @@ pub async fn rotate(
 /// # Errors
 /// See [`RegistrationError`].
 pub async fn set_scopes(pool: &PgPool, name: &ApiClientId, scopes: Scopes) -> Result<(), RegistrationError> {
-    execute(pool, name, ApiClientCommand::SetScopes { scopes }, now(pool).await?).await
+    execute(pool, name, ApiClientCommand::SetScopes { scopes }, command::now(pool).await?).await
 }
 
 /// Ends one secret of a client, with the tokens that were got with it.
@@ -81,7 +63,7 @@ pub async fn revoke_secret(
     name: &ApiClientId,
     secret_id: String,
 ) -> Result<(), RegistrationError> {
-    execute(pool, name, ApiClientCommand::RevokeSecret { secret_id }, now(pool).await?).await
+    execute(pool, name, ApiClientCommand::RevokeSecret { secret_id }, command::now(pool).await?).await
 }
 
 /// Ends a client, with its secrets and tokens.
@@ -89,11 +71,7 @@ pub async fn revoke_secret(
 /// # Errors
 /// See [`RegistrationError`].
 pub async fn revoke(pool: &PgPool, name: &ApiClientId) -> Result<(), RegistrationError> {
-    execute(pool, name, ApiClientCommand::Revoke, now(pool).await?).await
-}
-
-async fn now(pool: &PgPool) -> Result<Timestamp, RegistrationError> {
-    database_now(pool).await.map_err(|error| RegistrationError::Unavailable(error.to_string()))
+    execute(pool, name, ApiClientCommand::Revoke, command::now(pool).await?).await
 }
 
 async fn make_secret() -> Result<(NewSecret, ApiClientSecret), SecretError> {
@@ -111,9 +89,5 @@ async fn execute(
     command: ApiClientCommand,
     at: Timestamp,
 ) -> Result<(), RegistrationError> {
-    command::execute::<ApiClient>(pool, name.as_str(), (command, at)).await.map_err(|error| match error {
-        CommandError::Refused(refused) => refused.into(),
-        CommandError::Crossed => RegistrationError::Crossed,
-        CommandError::Unavailable(reason) => RegistrationError::Unavailable(reason),
-    })
+    command::execute::<ApiClient, _>(pool, name.as_str(), command, at).await
 }

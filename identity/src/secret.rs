@@ -11,6 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{ApiClientSecret, SecretHash};
 
+use crate::command;
+
 /// How every secret begins.
 pub const SECRET_PREFIX: &str = "leadlog_secret_";
 
@@ -36,11 +38,9 @@ pub struct SecretError;
 
 impl NewSecret {
     pub(crate) fn make() -> Result<Self, SecretError> {
-        let mut id = [0; ID_BYTES];
+        let id: String = command::random_id::<ID_BYTES, _>()?;
         let mut random = [0; RANDOM_BYTES];
-        fill(&mut id)?;
         fill(&mut random)?;
-        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
         let text = format!("{SECRET_PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(random));
         Ok(Self { id, text })
     }

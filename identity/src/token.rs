@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{AdminName, ApiClientId, CLI_CLIENT_ID, EnrolmentId, Scope, Scopes, StoreId, Timestamp};
+use domain::{
+    AdminName, ApiClientId, CLI_CLIENT_ID, EnrolmentId, PersonId, Scope, Scopes, StoreId, Timestamp,
+};
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,8 @@ pub enum Subject {
     Admin(AdminName),
     /// A device that came in by this enrolment.
     Device(EnrolmentId),
+    /// A person who has signed in.
+    Person(PersonId),
 }
 
 /// A token that was made. Prints without the token.
@@ -112,6 +116,9 @@ pub enum RefusedToken {
     /// The device is not known here.
     #[error("its device is not enrolled here")]
     UnknownDevice,
+    /// The person was shut out, or is not known here.
+    #[error("its person was shut out")]
+    RevokedPerson,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,6 +155,7 @@ pub(crate) fn sign(
         Subject::Client { id, secret_id } => (id.to_string(), Some(secret_id.clone())),
         Subject::Admin(_) => (CLI_CLIENT_ID.to_owned(), None),
         Subject::Device(id) => (id.to_string(), None),
+        Subject::Person(id) => (id.to_string(), None),
     };
     let claims = Claims {
         iss: urn(store),
@@ -223,6 +231,7 @@ impl Claims {
             (("client", id), Some(secret_id)) => Subject::Client { id: id.parse().ok()?, secret_id },
             (("admin", name), None) => Subject::Admin(name.parse().ok()?),
             (("device", id), None) => Subject::Device(id.parse().ok()?),
+            (("person", id), None) => Subject::Person(id.parse().ok()?),
             _ => return None,
         };
         // A scope of a newer program lets nobody do anything here.
@@ -238,6 +247,7 @@ impl fmt::Display for Subject {
             Self::Client { id, .. } => write!(f, "client:{id}"),
             Self::Admin(name) => write!(f, "admin:{name}"),
             Self::Device(id) => write!(f, "device:{id}"),
+            Self::Person(id) => write!(f, "person:{id}"),
         }
     }
 }

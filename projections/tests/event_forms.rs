@@ -11,7 +11,8 @@ use std::path::Path;
 
 use captures::rows;
 use domain::{
-    ApiClientEvent, CloudVerdictEvent, EVENT_FORMS, EnrolmentEvent, PublishedCampaigns, current_form,
+    ApiClientEvent, CloudVerdictEvent, EVENT_FORMS, EnrolmentEvent, PersonEvent, PublishedCampaigns,
+    current_form,
 };
 use event_store::testing::fresh_store;
 use projections::{ALL, catch_up, parked_events, verify};
@@ -86,6 +87,9 @@ fn there_is_an_example_of_every_event_in_every_form_that_it_had() {
             }
             name if EnrolmentEvent::NAMES.contains(&name) => {
                 drop(serde_json::from_str::<EnrolmentEvent>(&payload).unwrap());
+            }
+            name if PersonEvent::NAMES.contains(&name) => {
+                drop(serde_json::from_str::<PersonEvent>(&payload).unwrap());
             }
             "CloudVerdictGiven" => drop(serde_json::from_str::<CloudVerdictEvent>(&payload).unwrap()),
             _ => {}

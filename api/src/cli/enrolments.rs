@@ -10,11 +10,9 @@ use domain::{CampaignId, DeviceId, DeviceName, Enrolment, EnrolmentId, Timestamp
 use identity::{CODE_LIFETIME, EnrollingError, Enrolments, KnownEnrolments, MAX_CODE_LIFETIME, Offered};
 use serde::Serialize;
 
+use super::link::{self, Link};
 use super::{DatabaseArgs, lifetime, output, qr};
 use crate::store::Store;
-
-/// What stands for an address that nobody has told.
-const UNTOLD_SERVER: &str = "https://YOUR-SERVER";
 
 /// Makes a one-time code that lets one iPad in, and prints it as a link and, at a terminal, as a QR code.
 ///
@@ -85,12 +83,8 @@ impl Enrol {
             "a code works for 24h at most; make it when the iPad is there"
         );
         if let Some(url) = &url {
-            let is_address = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
-            ensure!(is_address, "--url must begin with https:// (or http:// for this computer), not {url:?}");
-            let is_own = ["http://localhost", "http://127.0.0.1", "http://[::1]"]
-                .iter()
-                .any(|own| url.starts_with(own));
-            if url.starts_with("http://") && !is_own {
+            link::check_base_url(url)?;
+            if link::is_plain_http(url) {
                 eprintln!(
                     "Browsers make no keys over plain HTTP, so no iPad comes in by this link; put HTTPS in front."
                 );
@@ -101,7 +95,7 @@ impl Enrol {
                 let campaign = choose(store, campaign.clone()).await?;
                 let known = before(&*known(store).await?, &name, &campaign);
                 let offered = identity::offer(store.pool(), name.clone(), campaign.clone(), lifetime).await?;
-                let link = Link::of(url.as_deref().unwrap_or(UNTOLD_SERVER), &offered);
+                let link = Link::to_connect(url.as_deref(), &offered.code);
                 let shown = Shown::of(&name, &campaign, &offered, link.as_str());
                 // At once, while nothing can come between: nobody can make the store say it again.
                 show(&shown, url.is_some(), json)?;
@@ -146,20 +140,6 @@ async fn choose(store: &Store, named: Option<CampaignId>) -> anyhow::Result<Camp
         (Some(named), _) => bail!("there is no campaign {named}; there are: {}", names()),
         (None, [only]) => Ok((*only).clone()),
         (None, _) => bail!("say which campaign it captures for with --campaign: {}", names()),
-    }
-}
-
-/// Where a device opens the app and comes in.
-pub(super) struct Link(String);
-
-impl Link {
-    /// The code stands behind the #: that part of an address is sent to no server, and stands in no log.
-    pub(super) fn of(base_url: &str, offered: &Offered) -> Self {
-        Self(format!("{}/#connect={}", base_url.trim_end_matches('/'), offered.code.reveal()))
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

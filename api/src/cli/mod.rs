@@ -13,8 +13,10 @@ mod import;
 mod interruption;
 mod keys;
 mod lifetime;
+mod link;
 mod openapi;
 mod output;
+mod people;
 mod projections;
 mod qr;
 mod quarantine;
@@ -68,6 +70,8 @@ enum Command {
     Clients(clients::Clients),
     Tokens(tokens::Tokens),
     Keys(keys::Keys),
+    Invite(people::Invite),
+    People(people::People),
     Projections(projections::Projections),
     /// Write the OpenAPI document of the API.
     Openapi(openapi::Openapi),
@@ -96,6 +100,8 @@ pub fn run() -> ExitCode {
             Command::Clients(clients) => clients.run().await,
             Command::Tokens(tokens) => tokens.run().await,
             Command::Keys(keys) => keys.run().await,
+            Command::Invite(invite) => invite.run().await,
+            Command::People(people) => people.run().await,
             Command::Projections(projections) => projections.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }

@@ -1,6 +1,7 @@
 //! `leadlog serve`.
 
 mod address;
+mod provider;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -13,11 +14,13 @@ use managed_postgres::Cluster;
 use sqlx::PgPool;
 
 use super::database::{DatabaseArgs, close};
-use super::enrolments;
 use super::stop_signal::StopSignal;
+use super::{enrolments, people};
 use crate::backups;
 use crate::http::{self, Context};
 use crate::store::Store;
+use identity::{Invited, Offered};
+use provider::ProviderArgs;
 
 /// How often the managed PostgreSQL is looked after.
 const LOOK_AFTER_INTERVAL: Duration = Duration::from_secs(2);
@@ -37,6 +40,9 @@ pub(super) struct Serve {
     invite: bool,
 
     #[command(flatten)]
+    provider: provider::ProviderArgs,
+
+    #[command(flatten)]
     database: DatabaseArgs,
 }
 
@@ -50,7 +56,7 @@ impl Serve {
         let database = self.database.database();
         let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
         let keeper = cluster.map(Keeper::start);
-        let served = serve(listener, &url, self.invite, stop).await;
+        let served = serve(listener, &url, self.invite, self.provider, stop).await;
         if let Some(keeper) = keeper {
             tokio::task::spawn_blocking(move || keeper.release()).await?;
         }
@@ -60,19 +66,26 @@ impl Serve {
 }
 
 /// Serves until the signal.
-async fn serve(listener: TcpListener, url: &str, invites: bool, mut stop: StopSignal) -> anyhow::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    url: &str,
+    invites: bool,
+    provider: ProviderArgs,
+    mut stop: StopSignal,
+) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let store = Store::open_to_append(url).await?;
     let pool = store.pool().clone();
     if let Err(error) = warn_of_limits(&pool).await {
         tracing::warn!(%error, "what the database user may do cannot be read");
     }
-    let invitation = if invites { enrolments::invite_first(&store).await? } else { None };
+    let provider = provider.provider(&pool)?;
+    let first = if invites { Some(First::invite(&store, provider.is_some()).await?) } else { None };
     let (context, projections) = Context::start(store);
-    let server = http::serve(listener, context)?;
+    let server = http::serve(listener, context.with_provider(provider))?;
     let handle = server.handle();
     let server = tokio::spawn(server);
-    address::announce(address, invites, invitation.as_ref())?;
+    address::announce(address, first.as_ref())?;
     stop.received().await;
     tracing::info!("stopping; requests in flight are answered first");
     handle.stop(true).await;
@@ -80,6 +93,21 @@ async fn serve(listener: TcpListener, url: &str, invites: bool, mut stop: StopSi
     projections.shutdown().await;
     close(&pool).await;
     Ok(())
+}
+
+/// Links for whoever starts a store that nobody uses yet.
+struct First {
+    /// By which the first device comes in; `None` when one came in already.
+    device: Option<Offered>,
+    /// By which its owner signs in; `None` when somebody did already, or the provider says who may.
+    owner: Option<Invited>,
+}
+
+impl First {
+    async fn invite(store: &Store, has_provider: bool) -> anyhow::Result<Self> {
+        let owner = if has_provider { None } else { people::invite_owner(store).await? };
+        Ok(Self { device: enrolments::invite_first(store).await?, owner })
+    }
 }
 
 /// Says what cannot be done with this database, or by its user, beside taking leads in. That comes first, so it serves all the same.

@@ -120,7 +120,7 @@ pub(super) enum Voice {
     Any,
     /// A device speaks for itself, and for what was there before it under its name.
     Of(DeviceVoice),
-    /// A program is no installation.
+    /// A program or a person is no installation.
     None,
 }
 
@@ -145,7 +145,7 @@ impl Voice {
     pub(super) async fn of(caller: &Principal, context: &Context) -> Result<Self, Problem> {
         let id = match &caller.subject {
             Subject::Admin(_) => return Ok(Self::Any),
-            Subject::Client { .. } => return Ok(Self::None),
+            Subject::Client { .. } | Subject::Person(_) => return Ok(Self::None),
             Subject::Device(id) => id,
         };
         let enrolments = context.authority.enrolments_lately().await.map_err(|error| unavailable(&error))?;

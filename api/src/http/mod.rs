@@ -14,6 +14,7 @@ mod methods;
 pub mod problem;
 mod query;
 mod rate_limit;
+pub mod sign_in;
 pub mod sync;
 pub mod token;
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use domain::StoreState;
-use identity::Authority;
+use identity::{Authority, Provider};
 use intake::{Queue, RelayProgress};
 use projections::{Runner, RunnerOptions, Waker};
 use utoipa_actix_web::AppExt;
@@ -45,6 +46,8 @@ pub struct Context {
     pub projections: Waker,
     /// Says who may what.
     pub authority: Arc<Authority>,
+    /// Says who people are; `None` where they come by invitations alone.
+    pub provider: Option<Arc<Provider>>,
     /// How often each address has asked for a token by a secret.
     token_attempts: Arc<RateLimit>,
     /// How often each device has asked for one. Apart, so that no crowd of addresses pushes a device out.
@@ -72,6 +75,7 @@ impl Context {
             queue,
             projections: runner.waker(),
             authority,
+            provider: None,
             token_attempts: Arc::default(),
             device_tokens: Arc::default(),
             handed_in: Arc::default(),
@@ -79,6 +83,12 @@ impl Context {
             email_questions: Arc::default(),
         };
         (context, runner)
+    }
+
+    /// Lets people sign in by this provider, too.
+    #[must_use]
+    pub fn with_provider(self, provider: Option<Arc<Provider>>) -> Self {
+        Self { provider, ..self }
     }
 
     /// How far this store's relay is.
@@ -147,5 +157,8 @@ pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfi
         .service(exports::export_contacts)
         .service(exports::head_contacts)
         .service(enrol::enrol_device)
+        .service(sign_in::get_sign_in)
+        .service(sign_in::sign_in)
+        .service(sign_in::accept_invitation)
         .service(token::issue_token);
 }

@@ -181,6 +181,11 @@ impl Problem {
         )
     }
 
+    /// Nobody is let in.
+    pub fn sign_in_refused(detail: impl Into<String>) -> Self {
+        Self::new("urn:leadlog:problem:sign-in-refused", "Nobody is let in", StatusCode::FORBIDDEN, detail)
+    }
+
     /// What is asked for belongs to another device.
     pub fn not_yours(detail: impl Into<String>) -> Self {
         Self::new(

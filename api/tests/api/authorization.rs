@@ -12,12 +12,15 @@ use time::OffsetDateTime;
 use crate::clients::{ask_for_token, registered, token_for};
 use crate::server::{Answer, Server};
 
-/// Routes that ask for no token: what a form says, how the store is, and the two ways to get a token.
-const OPEN: [&str; 5] = [
+/// Routes that ask for no token: what a form says, how the store is, and the ways to get a token.
+const OPEN: [&str; 8] = [
     "get /api/campaigns/{id}",
     "get /api/health",
+    "get /api/sign-in",
     "head /api/health",
     "post /api/devices/enrol",
+    "post /api/sign-in",
+    "post /api/sign-in/invitation",
     "post /oauth/token",
 ];
 

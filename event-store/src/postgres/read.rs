@@ -2,6 +2,7 @@
 
 use domain::{
     API_CLIENT_STREAM, AppendId, CAMPAIGN_STREAM, CLOUD_VERDICT_STREAM, ENROLMENT_STREAM, FOLLOW_UP_STREAM,
+    PERSON_STREAM,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
@@ -42,6 +43,7 @@ pub(super) async fn read_kind_after(
         CLOUD_VERDICT_STREAM => include_str!("sql/read_cloud_verdicts_after.sql"),
         API_CLIENT_STREAM => include_str!("sql/read_api_clients_after.sql"),
         ENROLMENT_STREAM => include_str!("sql/read_enrolments_after.sql"),
+        PERSON_STREAM => include_str!("sql/read_people_after.sql"),
         CAMPAIGN_STREAM => include_str!("sql/read_campaigns_after.sql"),
         _ => include_str!("sql/read_kind_after.sql"),
     };

@@ -3,36 +3,44 @@
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use identity::Offered;
-
-use super::super::enrolments::Link;
-use super::super::qr;
+use super::First;
+use crate::cli::link::Link;
+use crate::cli::qr;
 
 /// Prints the address on standard output, and the link by which the first device comes in. The first line is stable:
 /// programs wait for it.
-pub(super) fn announce(
-    bound: SocketAddr,
-    invites: bool,
-    invitation: Option<&Offered>,
-) -> std::io::Result<()> {
+pub(super) fn announce(bound: SocketAddr, first: Option<&First>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     // No camera reads the code from a file.
     let shows_code = out.is_terminal();
     write(&mut out, bound, shows_code)?;
-    if let Some(offered) = invitation {
-        let link = Link::of(&format!("http://{}", local(bound)), offered);
-        writeln!(
-            out,
-            "\n  No device is connected yet. Open this on this computer, once, until {}, and capture:\n",
-            offered.expires_at
-        )?;
-        writeln!(out, "  {}\n", link.as_str())?;
-        writeln!(out, "  For others: leadlog devices enrol \"iPad 1\"")?;
-    } else if invites {
-        writeln!(
+    let Some(First { device, owner }) = first else { return out.flush() };
+    let base_url = format!("http://{}", local(bound));
+    match device {
+        Some(offered) => {
+            let link = Link::to_connect(Some(&base_url), &offered.code);
+            writeln!(
+                out,
+                "\n  No device is connected yet. Open this on this computer, once, until {}, and capture:\n",
+                offered.expires_at
+            )?;
+            writeln!(out, "  {}\n", link.as_str())?;
+            writeln!(out, "  For others: leadlog devices enrol \"iPad 1\"")?;
+        }
+        None => writeln!(
             out,
             "\n  Devices were connected before. For another one: leadlog devices enrol \"iPad 1\""
+        )?,
+    }
+    if let Some(invited) = owner {
+        let link = Link::to_sign_in(Some(&base_url), &invited.code);
+        writeln!(
+            out,
+            "\n  To take leads out in the browser, open this, once, until {}:\n",
+            invited.expires_at
         )?;
+        writeln!(out, "  {}\n", link.as_str())?;
+        writeln!(out, "  For others: leadlog invite \"Ewa\"")?;
     }
     out.flush()
 }

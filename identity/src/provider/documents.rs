@@ -1,0 +1,161 @@
+//! What a provider says of itself: fetched now and then, and kept in the database for when it does not answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::ProviderError;
+
+/// How old a document may be while the provider answers. Keys change some times a year; an ID token with a key that nobody
+/// knows has them fetched at once.
+const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// How soon after an attempt there is another one: whoever cannot sign in tries again, and anybody can try.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long the database may take. It only keeps a copy.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Configuration,
+    Keys,
+}
+
+/// The documents of one provider, as a process keeps them.
+pub(super) struct Documents {
+    issuer: String,
+    pool: PgPool,
+    known: RwLock<HashMap<Kind, Known>>,
+    /// Held while one is fetched: who comes meanwhile waits, and finds it.
+    fetching: Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Known {
+    document: Arc<Value>,
+    /// When it was fetched; `None` when it is of the database, and may be of any age.
+    fetched_at: Option<Instant>,
+    tried_at: Instant,
+}
+
+impl Documents {
+    pub(super) fn new(issuer: String, pool: PgPool) -> Self {
+        Self { issuer, pool, known: RwLock::default(), fetching: Mutex::default() }
+    }
+
+    /// What the provider says where its endpoints are.
+    pub(super) async fn configuration(
+        &self,
+        fetch: impl AsyncFn() -> Result<Value, ProviderError>,
+    ) -> Result<Value, ProviderError> {
+        self.get(Kind::Configuration, MAX_AGE, fetch).await
+    }
+
+    /// Its public keys.
+    pub(super) async fn keys(
+        &self,
+        fetch: impl AsyncFn() -> Result<Value, ProviderError>,
+    ) -> Result<Value, ProviderError> {
+        self.get(Kind::Keys, MAX_AGE, fetch).await
+    }
+
+    /// Its public keys of this moment, as far as it answers.
+    pub(super) async fn newer_keys(
+        &self,
+        fetch: impl AsyncFn() -> Result<Value, ProviderError>,
+    ) -> Result<Value, ProviderError> {
+        self.get(Kind::Keys, Duration::ZERO, fetch).await
+    }
+
+    async fn get(
+        &self,
+        kind: Kind,
+        max_age: Duration,
+        fetch: impl AsyncFn() -> Result<Value, ProviderError>,
+    ) -> Result<Value, ProviderError> {
+        if let Some(document) = self.young(kind, max_age) {
+            return Ok(document);
+        }
+        let _fetching = self.fetching.lock().await;
+        if let Some(document) = self.young(kind, max_age) {
+            return Ok(document);
+        }
+        match fetch().await {
+            Ok(document) => {
+                self.remember(kind, document.clone(), true);
+                self.keep(kind, &document).await;
+                Ok(document)
+            }
+            Err(error) => {
+                let held = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&kind).cloned();
+                let document = match held {
+                    Some(known) => Some(Value::clone(&known.document)),
+                    None => self.kept(kind).await,
+                };
+                let Some(document) = document else { return Err(error) };
+                tracing::warn!(%error, ?kind, "an earlier document of the provider is used");
+                self.remember(kind, document.clone(), false);
+                Ok(document)
+            }
+        }
+    }
+
+    /// What is known, if it is young enough, or was tried to be fetched a moment ago.
+    fn young(&self, kind: Kind, max_age: Duration) -> Option<Value> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get(&kind)?;
+        let is_young = known.fetched_at.is_some_and(|at| at.elapsed() < max_age);
+        (is_young || known.tried_at.elapsed() < RETRY_INTERVAL).then(|| Value::clone(&known.document))
+    }
+
+    fn remember(&self, kind: Kind, document: Value, is_fetched: bool) {
+        let now = Instant::now();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let before = known.get(&kind).and_then(|known| known.fetched_at);
+        let fetched_at = if is_fetched { Some(now) } else { before };
+        known.insert(kind, Known { document: Arc::new(document), fetched_at, tried_at: now });
+    }
+
+    /// Keeps a copy for other processes and for the next start. Without it, the provider is asked again.
+    async fn keep(&self, kind: Kind, document: &Value) {
+        let kept = sqlx::query(
+            "INSERT INTO provider_documents (issuer, kind, document) VALUES ($1, $2, $3)
+             ON CONFLICT (issuer, kind) DO UPDATE SET document = excluded.document, fetched_at = now()",
+        )
+        .bind(&self.issuer)
+        .bind(kind.as_str())
+        .bind(document)
+        .execute(&self.pool);
+        match timeout(DATABASE_TIMEOUT, kept).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "what the provider says is not kept for when it does not answer")
+            }
+            Err(_) => tracing::warn!("what the provider says is not kept: the database does not answer"),
+        }
+    }
+
+    async fn kept(&self, kind: Kind) -> Option<Value> {
+        let kept =
+            sqlx::query_scalar("SELECT document FROM provider_documents WHERE issuer = $1 AND kind = $2")
+                .bind(&self.issuer)
+                .bind(kind.as_str())
+                .fetch_optional(&self.pool);
+        timeout(DATABASE_TIMEOUT, kept).await.ok()?.ok()?
+    }
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Keys => "keys",
+        }
+    }
+}
