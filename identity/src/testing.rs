@@ -6,7 +6,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{DeviceKey, EnrolledDevice, EnrolmentId, Scope, StoreId, Timestamp};
+use domain::{DeviceKey, Digest, EnrolledDevice, EnrolmentId, Scope, StoreId, Timestamp};
+use event_store::{EventLog, NewEvent, PostgresLog};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -146,6 +147,35 @@ impl Forger {
     fn signed(&self, header: &Value, claims: &Value) -> String {
         signed(&self.pair, header, claims)
     }
+}
+
+/// Copies every stream of a kind from one store's log to that of another, as a relay would. `names` are those of its
+/// events, of which every one is in its first form.
+///
+/// # Panics
+/// When a log does not answer, or there is an event of another name.
+pub async fn copy_streams(
+    from: &PostgresLog,
+    to: &PostgresLog,
+    aggregate_type: &'static str,
+    names: &[&'static str],
+) {
+    let events = from.read_kind_after(aggregate_type, 0, 1_000).await.expect("the log answers");
+    let copies: Vec<NewEvent> = events
+        .into_iter()
+        .map(|event| NewEvent {
+            aggregate_type,
+            aggregate_id: event.aggregate_id,
+            sequence: event.sequence,
+            event_type: names.iter().find(|name| **name == event.event_type).expect("it is of the kind"),
+            event_version: "1",
+            digest: Digest::of(&event.payload),
+            payload: event.payload,
+            metadata: Vec::new(),
+            claim: None,
+        })
+        .collect();
+    to.append(&copies).await.expect("the log takes them");
 }
 
 /// A device with a key of its own, as a browser makes one.

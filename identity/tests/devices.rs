@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use domain::{ENROLMENT_STREAM, EnrolmentError, EnrolmentId, Scope, Scopes, StoreId, Timestamp};
+use domain::{
+    ENROLMENT_STREAM, EnrolmentError, EnrolmentEvent, EnrolmentId, Scope, Scopes, StoreId, Timestamp,
+};
 use event_store::testing::fresh_store;
-use event_store::{EventLog, NewEvent, PostgresLog};
+use event_store::{EventLog, PostgresLog};
 use futures_util::future::join_all;
-use identity::testing::KeyedDevice;
+use identity::testing::{KeyedDevice, copy_streams};
 use identity::{
     Authority, AuthorityError, CODE_LIFETIME, EnrolError, RefusedAssertion, RefusedToken, Subject, offer,
     revoke_enrolment,
@@ -224,25 +226,7 @@ async fn a_second_store_that_has_the_enrolments_admits_the_same_devices_and_shut
     let stranger = second.token(&device.assertion(&enrolment, second.id, now())).await.unwrap_err();
     assert!(matches!(stranger, AuthorityError::RefusedAssertion(RefusedAssertion::UnknownDevice)));
 
-    let enrolments = first.log.read_kind_after(ENROLMENT_STREAM, 0, 100).await.unwrap();
-    let copies: Vec<NewEvent> = enrolments
-        .into_iter()
-        .map(|event| NewEvent {
-            aggregate_type: ENROLMENT_STREAM,
-            aggregate_id: event.aggregate_id,
-            sequence: event.sequence,
-            event_type: domain::EnrolmentEvent::NAMES
-                .into_iter()
-                .find(|name| *name == event.event_type)
-                .unwrap(),
-            event_version: domain::EnrolmentEvent::FORM_VERSION,
-            digest: domain::Digest::of(&event.payload),
-            payload: event.payload,
-            metadata: Vec::new(),
-            claim: None,
-        })
-        .collect();
-    second.log.append(&copies).await.unwrap();
+    copy_streams(&first.log, &second.log, ENROLMENT_STREAM, &EnrolmentEvent::NAMES).await;
 
     let token = second.token_of(&device, &enrolment).await;
     assert_eq!(second.authority.authorize(&token, now()).await.unwrap().scopes, only(Scope::Capture));

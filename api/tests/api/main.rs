@@ -22,6 +22,7 @@ mod projections;
 mod quarantine;
 mod recovery;
 mod server;
+mod sign_in;
 mod spreadsheets;
 mod sync;
 mod tokens;

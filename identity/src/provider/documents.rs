@@ -159,3 +159,60 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use event_store::testing::fresh_store;
+    use serde_json::json;
+
+    use super::*;
+
+    async fn fails() -> Result<Value, ProviderError> {
+        Err(ProviderError::Unavailable {
+            issuer: "https://login.example.com".to_owned(),
+            what: String::new(),
+        })
+    }
+
+    /// Another process of the store, or the same after a restart.
+    fn process(pool: &PgPool) -> Documents {
+        Documents::new("https://login.example.com".to_owned(), pool.clone())
+    }
+
+    #[tokio::test]
+    async fn while_the_provider_does_not_answer_every_process_has_what_it_said_last() {
+        let (pool, _) = fresh_store().await;
+        event_store::migrate(&pool).await.unwrap();
+        let first = process(&pool);
+        assert!(first.keys(fails).await.is_err());
+        let (old, new) = (json!({ "keys": [1] }), json!({ "keys": [2] }));
+        assert_eq!(first.keys(async || Ok(old.clone())).await.unwrap(), old);
+        // It is young, so nobody is asked.
+        assert_eq!(first.keys(fails).await.unwrap(), old);
+        let second = process(&pool);
+        assert_eq!(second.keys(fails).await.unwrap(), old);
+        assert!(second.configuration(fails).await.is_err(), "nothing was said of it");
+        // Another provider has nothing to do with it.
+        let other = Documents::new("https://other.example.com".to_owned(), pool.clone());
+        assert!(other.keys(fails).await.is_err());
+
+        let third = process(&pool);
+        assert_eq!(third.newer_keys(async || Ok(new.clone())).await.unwrap(), new);
+        assert_eq!(process(&pool).keys(fails).await.unwrap(), new);
+    }
+
+    #[tokio::test]
+    async fn who_tries_again_at_once_is_answered_without_asking_the_provider() {
+        let (pool, _) = fresh_store().await;
+        event_store::migrate(&pool).await.unwrap();
+        let documents = process(&pool);
+        let keys = json!({ "keys": [1] });
+        documents.keys(async || Ok(keys.clone())).await.unwrap();
+        let asked = std::cell::Cell::new(0);
+        let newer = documents.newer_keys(async || {
+            asked.set(asked.get() + 1);
+            Ok(json!({ "keys": [2] }))
+        });
+        assert_eq!((newer.await.unwrap(), asked.get()), (keys, 0));
+    }
+}

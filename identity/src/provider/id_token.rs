@@ -185,3 +185,6 @@ impl Claims {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
