@@ -1,6 +1,7 @@
 //! `leadlog serve`.
 
 mod address;
+mod callers;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -16,8 +17,9 @@ use super::database::{DatabaseArgs, close};
 use super::enrolments;
 use super::stop_signal::StopSignal;
 use crate::backups;
-use crate::http::{self, Context};
+use crate::http::{self, Context, Settings};
 use crate::store::Store;
+use callers::Callers;
 
 /// How often the managed PostgreSQL is looked after.
 const LOOK_AFTER_INTERVAL: Duration = Duration::from_secs(2);
@@ -37,6 +39,9 @@ pub(super) struct Serve {
     invite: bool,
 
     #[command(flatten)]
+    callers: Callers,
+
+    #[command(flatten)]
     database: DatabaseArgs,
 }
 
@@ -50,7 +55,7 @@ impl Serve {
         let database = self.database.database();
         let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
         let keeper = cluster.map(Keeper::start);
-        let served = serve(listener, &url, self.invite, stop).await;
+        let served = serve(listener, &url, self.callers.settings(), self.invite, stop).await;
         if let Some(keeper) = keeper {
             tokio::task::spawn_blocking(move || keeper.release()).await?;
         }
@@ -60,7 +65,13 @@ impl Serve {
 }
 
 /// Serves until the signal.
-async fn serve(listener: TcpListener, url: &str, invites: bool, mut stop: StopSignal) -> anyhow::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    url: &str,
+    settings: Settings,
+    invites: bool,
+    mut stop: StopSignal,
+) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let store = Store::open_to_append(url).await?;
     let pool = store.pool().clone();
@@ -68,7 +79,7 @@ async fn serve(listener: TcpListener, url: &str, invites: bool, mut stop: StopSi
         tracing::warn!(%error, "what the database user may do cannot be read");
     }
     let invitation = if invites { enrolments::invite_first(&store).await? } else { None };
-    let (context, projections) = Context::start(store);
+    let (context, projections) = Context::start(store, settings);
     let server = http::serve(listener, context)?;
     let handle = server.handle();
     let server = tokio::spawn(server);

@@ -11,15 +11,17 @@ pub mod exports;
 pub mod health;
 mod log;
 mod methods;
+mod origin;
 pub mod problem;
 mod query;
 mod rate_limit;
+mod settings;
 pub mod sync;
 pub mod token;
 
 use std::sync::Arc;
 
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use domain::StoreState;
 use identity::Authority;
@@ -28,7 +30,9 @@ use projections::{Runner, RunnerOptions, Waker};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
+pub use origin::{Origin, OriginError};
 use rate_limit::RateLimit;
+pub use settings::Settings;
 
 use crate::backups::erasure;
 use crate::openapi;
@@ -45,6 +49,8 @@ pub struct Context {
     pub projections: Waker,
     /// Says who may what.
     pub authority: Arc<Authority>,
+    /// What was said about callers.
+    settings: Arc<Settings>,
     /// How often each address has asked for a token by a secret.
     token_attempts: Arc<RateLimit>,
     /// How often each device has asked for one. Apart, so that no crowd of addresses pushes a device out.
@@ -60,7 +66,7 @@ pub struct Context {
 impl Context {
     /// Starts what works behind the routes: the intake, the look-out for campaigns, and the projections, which the
     /// caller stops.
-    pub fn start(store: Store) -> (Self, Runner) {
+    pub fn start(store: Store, settings: Settings) -> (Self, Runner) {
         store.keep_campaigns_up();
         tokio::spawn(erasure::keep_rewriting(store.pool().clone()));
         let runner = Runner::spawn(store.pool().clone(), RunnerOptions::default());
@@ -72,6 +78,7 @@ impl Context {
             queue,
             projections: runner.waker(),
             authority,
+            settings: Arc::new(settings),
             token_attempts: Arc::default(),
             device_tokens: Arc::default(),
             handed_in: Arc::default(),
@@ -108,10 +115,13 @@ pub fn serve(listener: std::net::TcpListener, context: Context) -> std::io::Resu
     // The standard library asks for 128. Who comes when they are taken is not answered, and tries again a second later.
     rustix::net::listen(&listener, MAX_WAITING_CONNECTIONS)?;
     let server = HttpServer::new(move || {
+        let origins = &context.settings.allowed_origins;
+        // Around everything: what is refused must be read, too.
+        let cors = Condition::new(!origins.is_empty(), origin::cors(origins));
         let (app, document) = App::new()
             .into_utoipa_app()
             .openapi(openapi::skeleton())
-            .map(|app| app.wrap(Compress::default()).wrap(from_fn(log::log_request)))
+            .map(|app| app.wrap(Compress::default()).wrap(from_fn(log::log_request)).wrap(cors))
             .app_data(web::Data::new(context.clone()))
             .configure(routes)
             .split_for_parts();

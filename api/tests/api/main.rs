@@ -17,6 +17,7 @@ mod interruptions;
 mod no_personal_data_in_logs;
 mod office;
 mod openapi;
+mod origins;
 mod program;
 mod projections;
 mod quarantine;
