@@ -32,7 +32,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 pub use origin::{Origin, OriginError};
 use rate_limit::RateLimit;
-pub use settings::Settings;
+pub use settings::{DEVICE_REQUESTS_PER_SECOND, Settings};
 
 use crate::backups::erasure;
 use crate::openapi;
@@ -55,6 +55,8 @@ pub struct Context {
     token_attempts: Arc<RateLimit>,
     /// How often each device has asked for one. Apart, so that no crowd of addresses pushes a device out.
     device_tokens: Arc<RateLimit>,
+    /// How often each device has sent leads.
+    device_sends: Arc<RateLimit>,
     /// How often each device that was shut out has handed something in.
     handed_in: Arc<RateLimit>,
     /// How often each address has tried what is no code.
@@ -78,6 +80,7 @@ impl Context {
             queue,
             projections: runner.waker(),
             authority,
+            device_sends: Arc::new(settings.device_sends()),
             settings: Arc::new(settings),
             token_attempts: Arc::default(),
             device_tokens: Arc::default(),

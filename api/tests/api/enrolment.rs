@@ -2,6 +2,7 @@
 
 use domain::{EnrolmentId, StoreId, SyncResponse, Timestamp, Verdict};
 use identity::testing::KeyedDevice;
+use leadlog::http::Settings;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -116,6 +117,44 @@ async fn a_device_comes_in_by_a_code_and_sends_leads() {
     assert_eq!((&listed[0]["deviceId"], &listed[0]["name"]), (&"ipad-7".into(), &"iPad 7".into()));
     let enrolled = leadlog(&server.database_url, &["devices", "enrolled"]).await.out;
     assert!(enrolled.contains("iPad 7") && enrolled.contains(device.enrolment.as_str()), "{enrolled}");
+}
+
+/// Nobody fills the disk from one iPad; what is refused, the iPad keeps and sends again.
+#[actix_web::test]
+async fn a_device_that_sends_too_often_is_told_when_to_go_on() {
+    let limit = 5.try_into().unwrap();
+    let settings = Settings { device_requests_per_second: limit, ..Settings::default() };
+    let server = Server::start_with(settings).await;
+    let device = Device::enrolled(&server, "iPad 7", "ipad-7").await;
+    let other = Device::enrolled(&server, "iPad 8", "ipad-8").await;
+    let send = async |device: &Device<'_>| {
+        let url = format!("{}/api/leads/sync", server.address());
+        let request = awc::Client::default().post(url).bearer_auth(&device.token);
+        request
+            .send_json(&json!({ "entries": [lead_of(device.keyed.enrolled().device_id.as_str(), 1)] }))
+            .await
+            .unwrap()
+    };
+    let since = std::time::Instant::now();
+    let mut answered = 0;
+    let refused = loop {
+        let answer = send(&device).await;
+        if answer.status() == 429 {
+            break answer;
+        }
+        assert_eq!(answer.status(), 200);
+        answered += 1;
+        assert!(since.elapsed().as_secs() < 60, "{answered} were answered");
+    };
+    assert!(answered >= 50, "ten seconds' worth at once, not {answered}");
+    assert_eq!(refused.headers().get("retry-after").unwrap(), "1");
+    let refused = Answer::read(refused).await;
+    assert_eq!(refused.json()["type"], "urn:leadlog:problem:too-many-requests");
+    assert_eq!(send(&other).await.status(), 200, "another iPad does not wait for it");
+    server.sync(&[lead(2)]).await;
+    while send(&device).await.status() == 429 {
+        assert!(since.elapsed().as_secs() < 60, "it may go on");
+    }
 }
 
 #[actix_web::test]

@@ -1,8 +1,10 @@
 //! What `leadlog serve` is told about its callers.
 
+use std::num::NonZeroU32;
+
 use clap::Args;
 
-use crate::http::{Origin, Settings};
+use crate::http::{DEVICE_REQUESTS_PER_SECOND, Origin, Settings};
 
 #[derive(Args)]
 #[command(next_help_heading = "Callers")]
@@ -16,11 +18,29 @@ pub(super) struct Callers {
         value_delimiter = ','
     )]
     allowed_origins: Vec<Origin>,
+
+    /// How often each iPad may send leads, in requests a second; ten seconds' worth at once. One that sends more waits and
+    /// keeps everything.
+    #[arg(
+        long,
+        env = "LEADLOG_DEVICE_REQUESTS_PER_SECOND",
+        value_name = "REQUESTS",
+        default_value_t = DEVICE_REQUESTS_PER_SECOND,
+        value_parser = requests_per_second
+    )]
+    device_requests_per_second: NonZeroU32,
+}
+
+fn requests_per_second(text: &str) -> Result<NonZeroU32, &'static str> {
+    // More is no limit, and its interval would be too short to count.
+    const MAX: u32 = 1_000_000;
+    let number = text.parse().ok().filter(|number: &NonZeroU32| number.get() <= MAX);
+    number.ok_or("a whole number from 1 to 1000000")
 }
 
 impl Callers {
     pub(super) fn settings(self) -> Settings {
-        let Self { allowed_origins } = self;
-        Settings { allowed_origins }
+        let Self { allowed_origins, device_requests_per_second } = self;
+        Settings { allowed_origins, device_requests_per_second }
     }
 }
