@@ -13,6 +13,7 @@ mod log;
 mod methods;
 mod origin;
 pub mod problem;
+mod proxies;
 mod query;
 mod rate_limit;
 mod settings;
@@ -31,6 +32,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use origin::{Origin, OriginError};
+pub use proxies::{TrustedProxy, TrustedProxyError};
 use rate_limit::RateLimit;
 pub use settings::{DEVICE_REQUESTS_PER_SECOND, Settings};
 

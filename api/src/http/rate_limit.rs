@@ -14,8 +14,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
+use actix_web::web::Data;
 use domain::EnrolmentId;
 use identity::Principal;
+
+use super::{Context, proxies};
 
 /// Attempts that are answered at once.
 pub(crate) const BURST: u32 = 30;
@@ -56,9 +59,12 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    /// The caller by its address.
+    /// The caller by its address; of one that comes by a trusted proxy, its own.
     pub(crate) fn at(request: &HttpRequest) -> Self {
-        request.peer_addr().map_or(Self::Other, |peer| Self::Address(network_of(peer.ip())))
+        let Some(peer) = request.peer_addr() else { return Self::Other };
+        let context = request.app_data::<Data<Context>>();
+        let trusted = context.map_or(&[][..], |context| &context.settings.trusted_proxies);
+        Self::Address(network_of(proxies::caller(trusted, peer.ip(), request.headers())))
     }
 
     /// The caller by its token.

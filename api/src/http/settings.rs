@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::origin::Origin;
+use super::proxies::TrustedProxy;
 use super::rate_limit::RateLimit;
 
 /// Requests with leads that a device may send in a second, for as long as it likes. An iPad sends a request for each lead that
@@ -18,13 +19,19 @@ const BURST_SECONDS: u32 = 10;
 pub struct Settings {
     /// Of which other servers the app may call this one.
     pub allowed_origins: Vec<Origin>,
+    /// Whose word counts on where a request comes from.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// How often a device may send leads.
     pub device_requests_per_second: NonZeroU32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { allowed_origins: Vec::new(), device_requests_per_second: DEVICE_REQUESTS_PER_SECOND }
+        Self {
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            device_requests_per_second: DEVICE_REQUESTS_PER_SECOND,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod openapi;
 mod origins;
 mod program;
 mod projections;
+mod proxies;
 mod quarantine;
 mod recovery;
 mod server;

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use clap::Args;
 
-use crate::http::{DEVICE_REQUESTS_PER_SECOND, Origin, Settings};
+use crate::http::{DEVICE_REQUESTS_PER_SECOND, Origin, Settings, TrustedProxy};
 
 #[derive(Args)]
 #[command(next_help_heading = "Callers")]
@@ -18,6 +18,16 @@ pub(super) struct Callers {
         value_delimiter = ','
     )]
     allowed_origins: Vec<Origin>,
+
+    /// A proxy in front of this server, as an IP address or a network: 127.0.0.1, 10.0.0.0/8. Only the `X-Forwarded-For` of
+    /// these is believed. For each once, or separated by commas.
+    #[arg(
+        long = "trusted-proxy",
+        env = "LEADLOG_TRUSTED_PROXIES",
+        value_name = "ADDRESS",
+        value_delimiter = ','
+    )]
+    trusted_proxies: Vec<TrustedProxy>,
 
     /// How often each iPad may send leads, in requests a second; ten seconds' worth at once. One that sends more waits and
     /// keeps everything.
@@ -40,7 +50,7 @@ fn requests_per_second(text: &str) -> Result<NonZeroU32, &'static str> {
 
 impl Callers {
     pub(super) fn settings(self) -> Settings {
-        let Self { allowed_origins, device_requests_per_second } = self;
-        Settings { allowed_origins, device_requests_per_second }
+        let Self { allowed_origins, trusted_proxies, device_requests_per_second } = self;
+        Settings { allowed_origins, trusted_proxies, device_requests_per_second }
     }
 }
