@@ -8,6 +8,7 @@ pub mod campaigns;
 pub mod check_email;
 pub mod enrol;
 pub mod exports;
+mod guard;
 pub mod health;
 mod log;
 mod methods;
@@ -126,14 +127,21 @@ pub fn serve(listener: std::net::TcpListener, context: Context) -> std::io::Resu
         let (app, document) = App::new()
             .into_utoipa_app()
             .openapi(openapi::skeleton())
-            .map(|app| app.wrap(Compress::default()).wrap(from_fn(log::log_request)).wrap(cors))
+            .map(|app| {
+                app.wrap(from_fn(guard::keep))
+                    .wrap(Compress::default())
+                    .wrap(from_fn(log::log_request))
+                    .wrap(cors)
+            })
             .app_data(web::Data::new(context.clone()))
             .configure(routes)
             .split_for_parts();
         let methods = web::Data::new(methods::Methods::of(&document));
+        let guard = web::Data::new(guard::Guard::of(&document));
         app.service(web::redirect("/docs", "/docs/"))
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::finish(document)))
             .app_data(methods)
+            .app_data(guard)
             .service(web::scope("/api").default_service(web::to(methods::no_route)))
             .service(web::scope("/oauth").default_service(web::to(methods::no_route)))
             .default_service(web::to(app::serve))
