@@ -61,5 +61,5 @@ pub use enrolling::{CODE_LIFETIME, EnrollingError, MAX_CODE_LIFETIME, Offered, o
 pub use enrolments::{Enrolments, KnownEnrolments};
 pub use registration::{RegistrationError, register, revoke, revoke_secret, rotate, set_scopes};
 pub use secret::{NewSecret, SECRET_PREFIX, SecretError};
-pub use signing_key::{KeyError, missing_grants, retire_keys, rotate_key};
+pub use signing_key::{KeyError, ListedKey, list_keys, missing_grants, retire_keys, rotate_key};
 pub use token::{AccessToken, Principal, RefusedToken, SigningError, Subject};
