@@ -1,5 +1,6 @@
 //! `leadlog devices enrol`, `enrolled` and `revoke`.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -380,6 +381,12 @@ pub(super) fn name_of(enrolments: &Enrolments, device: &DeviceId) -> Option<(Dev
         .filter(|enrolment| enrolment.device().is_some_and(|known| known.device_id == *device));
     let newest = of_device.max_by_key(|enrolment| enrolment.enrolled_at())?;
     newest.offer().map(|offer| (offer.device_name.clone(), newest.revoked_at().is_some()))
+}
+
+/// Every installation that came in, once.
+pub(super) fn installations(enrolments: &Enrolments) -> BTreeSet<DeviceId> {
+    let came_in = readable(enrolments).filter_map(|(_, enrolment)| enrolment.device());
+    came_in.map(|device| device.device_id.clone()).collect()
 }
 
 /// Makes a code for the first device of a store; `None` when one came in already.

@@ -107,6 +107,12 @@ fn lead_of(device: &str, number: u64) -> Value {
 async fn a_device_comes_in_by_a_code_and_sends_leads() {
     let server = Server::start().await;
     let device = Device::enrolled(&server, "iPad 7", "ipad-7").await;
+    let said = leadlog(&server.database_url, &["devices", "--json"]).await.out;
+    let listed: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["standing"]), (&"iPad 7".into(), &"nothing".into()));
+    let table = leadlog(&server.database_url, &["devices"]).await.out;
+    assert!(table.contains("iPad 7") && table.contains("nothing yet"), "{table}");
+
     assert_eq!(device.verdict(lead(1)).await, Verdict::Created);
     let known = device.get("/api/leads/check-email?campaign=shootout-2026&email=anna1@example.com").await;
     assert_eq!(known.json()["known"], true);
@@ -115,6 +121,7 @@ async fn a_device_comes_in_by_a_code_and_sends_leads() {
     let said = leadlog(&server.database_url, &["devices", "--json"]).await.out;
     let listed: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&listed[0]["deviceId"], &listed[0]["name"]), (&"ipad-7".into(), &"iPad 7".into()));
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["standing"]), (1, &"complete".into()));
     let enrolled = leadlog(&server.database_url, &["devices", "enrolled"]).await.out;
     assert!(enrolled.contains("iPad 7") && enrolled.contains(device.enrolment.as_str()), "{enrolled}");
 }
