@@ -11,7 +11,7 @@ use crate::program::leadlog;
 use crate::server::{Answer, Server, lead, lead_with};
 
 /// A device that came in.
-struct Device<'s> {
+pub(crate) struct Device<'s> {
     server: &'s Server,
     keyed: KeyedDevice,
     enrolment: EnrolmentId,
@@ -19,7 +19,8 @@ struct Device<'s> {
     token: String,
 }
 
-async fn code(server: &Server, name: &str) -> String {
+/// A code that lets a device in under this name.
+pub(crate) async fn code(server: &Server, name: &str) -> String {
     let said = leadlog(&server.database_url, &["devices", "enrol", name, "--json"]).await;
     assert!(said.is_success, "{}", said.error);
     let shown: Value = serde_json::from_str(&said.out).unwrap();
@@ -33,7 +34,7 @@ async fn enrol(server: &Server, body: &Value) -> Answer {
 
 impl<'s> Device<'s> {
     /// Comes in under a name.
-    async fn enrolled(server: &'s Server, name: &str, id: &str) -> Self {
+    pub(crate) async fn enrolled(server: &'s Server, name: &str, id: &str) -> Self {
         let keyed = KeyedDevice::new(id);
         let answer = enrol(server, &keyed.request(&code(server, name).await)).await;
         assert_eq!(answer.status, 200, "{}", answer.json());
@@ -60,7 +61,8 @@ impl<'s> Device<'s> {
         serde_json::from_slice(&answer.body).unwrap()
     }
 
-    async fn verdict(&self, entry: Value) -> Verdict {
+    /// Sends one entry.
+    pub(crate) async fn verdict(&self, entry: Value) -> Verdict {
         self.sync(json!({ "entries": [entry] })).await.results[0].status
     }
 
@@ -99,7 +101,7 @@ async fn show(server: &Server, assertion: &str, more: &[(&str, &str)]) -> Answer
 }
 
 /// A lead that this installation made.
-fn lead_of(device: &str, number: u64) -> Value {
+pub(crate) fn lead_of(device: &str, number: u64) -> Value {
     lead_with(number, |lead| lead["deviceId"] = device.into())
 }
 
