@@ -331,7 +331,10 @@ impl ApiClient {
     ) -> Result<Vec<ApiClientEvent>, ApiClientError> {
         if let ApiClientCommand::Register { name, scopes, secret } = command {
             if self.scopes.is_some() {
-                return Err(ApiClientError::Exists);
+                // A name is given once: what it did stands in logs.
+                return Err(self
+                    .revoked_at
+                    .map_or(ApiClientError::Exists, |at| ApiClientError::Revoked { at }));
             }
             let registered = ApiClientEvent::Registered { name, scopes, at };
             return Ok(vec![registered, ApiClientEvent::SecretAdded { secret, at }]);

@@ -77,5 +77,5 @@ pub use provider::{
 };
 pub use registration::{RegistrationError, register, revoke, revoke_secret, rotate, set_scopes};
 pub use secret::{NewSecret, SECRET_PREFIX, SecretError};
-pub use signing_key::{KeyError, missing_grants, retire_keys, rotate_key};
+pub use signing_key::{KeyError, ListedKey, list_keys, missing_grants, retire_keys, rotate_key};
 pub use token::{AccessToken, Principal, RefusedToken, SigningError, Subject};

@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::Timestamp;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -189,6 +191,46 @@ pub async fn rotate_key(pool: &PgPool) -> Result<String, KeyError> {
 /// See [`KeyError`].
 pub async fn retire_keys(pool: &PgPool) -> Result<String, KeyError> {
     replace(pool, "UPDATE signing_keys SET retired_at = clock_timestamp() WHERE retired_at IS NULL").await
+}
+
+/// A key as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedKey {
+    /// Names the key, as it stands in the header of its tokens.
+    pub kid: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Since when it signs nothing more.
+    pub replaced_at: Option<Timestamp>,
+    /// Since when none of its tokens counts.
+    pub retired_at: Option<Timestamp>,
+}
+
+impl ListedKey {
+    /// Whether it is the one that signs.
+    pub fn signs(&self) -> bool {
+        self.replaced_at.is_none() && self.retired_at.is_none()
+    }
+}
+
+/// Every key that there was, oldest first. A database user that may not add to the log sees none.
+///
+/// # Errors
+/// When the database does not answer, or its user may not read the table.
+pub async fn list_keys(pool: &PgPool) -> Result<Vec<ListedKey>, sqlx::Error> {
+    type Listed = (String, OffsetDateTime, Option<OffsetDateTime>, Option<OffsetDateTime>);
+    let rows: Vec<Listed> = sqlx::query_as(
+        "SELECT kid, made_at, replaced_at, retired_at FROM signing_keys ORDER BY made_at, kid",
+    )
+    .fetch_all(pool)
+    .await?;
+    let listed = |(kid, made_at, replaced_at, retired_at): Listed| ListedKey {
+        kid,
+        made_at: Timestamp::new(made_at),
+        replaced_at: replaced_at.map(Timestamp::new),
+        retired_at: retired_at.map(Timestamp::new),
+    };
+    Ok(rows.into_iter().map(listed).collect())
 }
 
 /// The SQL that lets the database's user sign tokens and change keys; `None` when it may.

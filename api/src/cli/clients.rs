@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use domain::{ApiClient, ApiClientError, ApiClientId, Scope, Scopes, Timestamp};
 use identity::{KnownClients, NewSecret, RegistrationError};
 use serde::Serialize;
@@ -105,10 +105,15 @@ struct Rotate {
 
 /// Shuts a program out at once, with its secrets and tokens. This is for good: its name is not given again.
 #[derive(Args)]
+#[command(group(ArgGroup::new("programs").required(true)))]
 struct Revoke {
     /// The program.
-    #[arg(value_name = "NAME")]
-    name: ApiClientId,
+    #[arg(value_name = "NAME", group = "programs")]
+    name: Option<ApiClientId>,
+
+    /// Every program, for a copy of a store.
+    #[arg(long, group = "programs", conflicts_with = "secret")]
+    all: bool,
 
     /// Only this one of its secrets, by its id in `leadlog clients list`.
     #[arg(long, value_name = "ID")]
@@ -215,7 +220,8 @@ impl Rotate {
 
 impl Revoke {
     async fn run(self) -> anyhow::Result<()> {
-        let Self { name, secret, database } = self;
+        let Self { name, secret, database, .. } = self;
+        let Some(name) = name else { return revoke_all(&database).await };
         let revoked = database.with_store_to_append(async |store| {
             Ok(match &secret {
                 Some(id) => identity::revoke_secret(store.pool(), &name, id.clone()).await,
@@ -230,6 +236,37 @@ impl Revoke {
         }
         Ok(())
     }
+}
+
+/// Shuts every program out. Says of each at once that it was: what fails then may be tried again.
+async fn revoke_all(database: &DatabaseArgs) -> anyhow::Result<()> {
+    database
+        .with_store_to_append(async |store| {
+            let clients = KnownClients::new(store.log().clone()).refresh().await?;
+            let mut revoked = 0;
+            for (name, client) in clients.iter() {
+                if client.as_ref().is_some_and(|client| client.revoked_at().is_some()) {
+                    continue;
+                }
+                match identity::revoke(store.pool(), name).await {
+                    Ok(()) => {
+                        revoked += 1;
+                        writeln!(
+                            std::io::stdout(),
+                            "{name} is revoked; its secrets and tokens count no longer"
+                        )?;
+                    }
+                    // Somebody else did at the same moment.
+                    Err(RegistrationError::Refused(ApiClientError::Revoked { .. })) => {}
+                    Err(error) => return Err(told(error, name, "revoked")),
+                }
+            }
+            if revoked == 0 {
+                writeln!(std::io::stdout(), "No client is left to revoke.")?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// A secret for the one time that it is shown.

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use clap::{Args, Subcommand};
 use domain::{ClientId, DeviceId, DeviceName, Timestamp};
-use projections::fold::{DeviceSequences, SharedBy, Standing};
+use projections::fold::{DeviceSequences, SequenceSet, SharedBy, Standing};
 use projections::{DEVICES, QUARANTINE};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
@@ -26,6 +26,8 @@ use super::{DatabaseArgs, enrolments, output};
 /// longer than --silent-after, so it may hold leads that nobody has heard of; silence is never taken for complete.
 /// An iPad that has saved nothing new says nothing new, so after a quiet while it is unknown, too: open the app
 /// there and look at its dot.
+///
+/// `nothing yet`: it was let in, and nothing has come from it. Whether it holds anything, nobody has heard.
 ///
 /// Where more than one lead claims the same number of an iPad, two iPads send under one id, and what one of them lacks may
 /// be hidden by the other. Those numbers and leads are named below the table.
@@ -68,7 +70,7 @@ impl Devices {
     }
 
     async fn list(self) -> anyhow::Result<()> {
-        let (devices, mut shared, enrolments, waiting, parked) = self
+        let (mut devices, mut shared, enrolments, waiting, parked) = self
             .database
             .with_store(async |store| {
                 projections::catch_up_only(store.pool(), &[&DEVICES, &QUARANTINE]).await?;
@@ -87,6 +89,9 @@ impl Devices {
             let enrolled = enrolments::name_of(&enrolments, &id);
             Row::of(id, enrolled, &known, shared, silent_before)
         };
+        for id in enrolments::installations(&enrolments) {
+            devices.entry(id).or_insert_with(nothing_yet);
+        }
         let rows: Vec<Row> = devices.into_iter().map(row).collect();
         if parked > 0 {
             eprintln!(
@@ -100,7 +105,7 @@ impl Devices {
             return Ok(writeln!(out)?);
         }
         if rows.is_empty() {
-            writeln!(out, "No device was heard yet.")?;
+            writeln!(out, "No device was heard yet, and none was let in.")?;
         } else {
             let heading = ["device", "name", "here", "saved", "missing", "last heard", "standing"];
             let mut table = vec![heading.map(str::to_owned)];
@@ -116,6 +121,11 @@ impl Devices {
         }
         Ok(())
     }
+}
+
+/// What is known of a device that was let in, and has sent nothing.
+fn nothing_yet() -> DeviceSequences {
+    DeviceSequences { here: SequenceSet::default(), saved_through: 0, heard_at: None, heard_position: 0 }
 }
 
 /// Names the numbers that more than one lead claims, and says what that means.
@@ -179,6 +189,8 @@ enum Word {
     Missing,
     Complete,
     Unknown,
+    /// Let in, and nothing has come.
+    Nothing,
 }
 
 impl Row {
@@ -198,6 +210,7 @@ impl Row {
             missing: known.gaps().into_iter().map(Range::from).collect(),
             heard_at: known.heard_at.map(Timestamp::new),
             standing: match known.standing(silent_before) {
+                _ if *known == nothing_yet() => Word::Nothing,
                 Standing::Missing { .. } => Word::Missing,
                 Standing::Complete { .. } => Word::Complete,
                 Standing::Unknown { .. } => Word::Unknown,
@@ -210,6 +223,7 @@ impl Row {
         let standing = match self.standing {
             Word::Missing => "missing".to_owned(),
             Word::Complete => format!("complete through {}", self.saved_through),
+            Word::Nothing => "nothing yet".to_owned(),
             Word::Unknown => {
                 self.heard_at.map_or_else(|| "unknown".to_owned(), |at| format!("unknown since {at}"))
             }

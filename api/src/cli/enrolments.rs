@@ -1,11 +1,12 @@
 //! `leadlog devices enrol`, `enrolled` and `revoke`.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use domain::{CampaignId, DeviceId, DeviceName, Enrolment, EnrolmentId, Timestamp};
 use identity::{CODE_LIFETIME, EnrollingError, Enrolments, KnownEnrolments, MAX_CODE_LIFETIME, Offered};
 use serde::Serialize;
@@ -62,10 +63,15 @@ pub(super) struct Enrolled {
 /// It reads nothing any more. What it still holds it may hand in; that waits in the quarantine, and nothing is lost:
 /// `leadlog quarantine list` names it, `release` takes it for a lead. To let the iPad in again, `leadlog devices enrol`.
 #[derive(Args)]
+#[command(group(ArgGroup::new("enrolments").required(true)))]
 pub(super) struct Revoke {
     /// The name of the iPad, for everything that was enrolled under it, or the id of one enrolment.
-    #[arg(value_name = "NAME|ENROLMENT")]
-    which: String,
+    #[arg(value_name = "NAME|ENROLMENT", group = "enrolments")]
+    which: Option<String>,
+
+    /// Every iPad and every code that waits for one, for a copy of a store.
+    #[arg(long, group = "enrolments")]
+    all: bool,
 
     #[command(flatten)]
     database: DatabaseArgs,
@@ -220,12 +226,15 @@ impl Enrolled {
 
 impl Revoke {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let Self { which, database } = self;
+        let Self { which, database, .. } = self;
         let revoked = database
             .with_store_to_append(async |store| {
                 let enrolments = known(store).await?;
-                let meant = meant(&enrolments, &which)?;
-                for (id, _) in &meant {
+                let meant = match &which {
+                    Some(which) => meant(&enrolments, which)?,
+                    None => working(readable(&enrolments)),
+                };
+                for Meant { id, .. } in &meant {
                     match identity::revoke_enrolment(store.pool(), id).await {
                         // Somebody else did at the same moment.
                         Ok(()) | Err(EnrollingError::Refused(_)) => {}
@@ -236,40 +245,57 @@ impl Revoke {
             })
             .await?;
         let mut out = std::io::stdout().lock();
-        for (id, device) in revoked {
+        if revoked.is_empty() {
+            writeln!(out, "No iPad is left to shut out, and no code waits for one.")?;
+        }
+        for Meant { id, name, device } in revoked {
             match device {
                 Some(device) => writeln!(
                     out,
-                    "{which} is shut out (enrolment {id}, device {device}); what it hands in waits in the quarantine"
+                    "{name} is shut out (enrolment {id}, device {device}); what it hands in waits in the quarantine"
                 )?,
-                None => writeln!(out, "the code for {which} works no longer (enrolment {id})")?,
+                None => writeln!(out, "the code for {name} works no longer (enrolment {id})")?,
             }
         }
         Ok(())
     }
 }
 
-/// The enrolments that a name or an id means, each with its device, but those that were revoked.
-fn meant(enrolments: &Enrolments, which: &str) -> anyhow::Result<Vec<(EnrolmentId, Option<DeviceId>)>> {
+/// An enrolment that is to end.
+struct Meant {
+    id: EnrolmentId,
+    name: DeviceName,
+    /// Which came in by it.
+    device: Option<DeviceId>,
+}
+
+/// The enrolments that a name or an id means, but those that were revoked.
+fn meant(enrolments: &Enrolments, which: &str) -> anyhow::Result<Vec<Meant>> {
     let is_meant = |id: &EnrolmentId, enrolment: &Enrolment| {
         id.as_str() == which || enrolment.offer().is_some_and(|offer| offer.device_name.to_string() == which)
     };
-    let all: Vec<(&EnrolmentId, &Enrolment)> = enrolments
-        .iter()
-        .filter_map(|(id, enrolment)| Some((id, enrolment?)))
-        .filter(|(id, enrolment)| is_meant(id, enrolment))
-        .collect();
+    let all: Vec<_> = readable(enrolments).filter(|(id, enrolment)| is_meant(id, enrolment)).collect();
     ensure!(
         !all.is_empty(),
         "nothing was enrolled as {which:?}; `leadlog devices enrolled` names what there is"
     );
-    let working: Vec<_> = all
-        .into_iter()
-        .filter(|(_, enrolment)| enrolment.revoked_at().is_none())
-        .map(|(id, enrolment)| (id.clone(), enrolment.device().map(|device| device.device_id.clone())))
-        .collect();
+    let working = working(all);
     ensure!(!working.is_empty(), "{which} was revoked already");
     Ok(working)
+}
+
+/// Those that this program understands: one that a newer one has written about lets nobody in here.
+fn readable(enrolments: &Enrolments) -> impl Iterator<Item = (&EnrolmentId, &Enrolment)> {
+    enrolments.iter().filter_map(|(id, enrolment)| Some((id, enrolment?)))
+}
+
+fn working<'a>(enrolments: impl IntoIterator<Item = (&'a EnrolmentId, &'a Enrolment)>) -> Vec<Meant> {
+    let working = enrolments.into_iter().filter(|(_, enrolment)| enrolment.revoked_at().is_none());
+    let meant = working.filter_map(|(id, enrolment)| {
+        let name = enrolment.offer()?.device_name.clone();
+        Some(Meant { id: id.clone(), name, device: enrolment.device().map(|it| it.device_id.clone()) })
+    });
+    meant.collect()
 }
 
 /// Every enrolment of the store.
@@ -335,6 +361,12 @@ pub(super) fn name_of(enrolments: &Enrolments, device: &DeviceId) -> Option<(Dev
         .filter(|enrolment| enrolment.device().is_some_and(|known| known.device_id == *device));
     let newest = of_device.max_by_key(|enrolment| enrolment.enrolled_at())?;
     newest.offer().map(|offer| (offer.device_name.clone(), newest.revoked_at().is_some()))
+}
+
+/// Every installation that came in, once.
+pub(super) fn installations(enrolments: &Enrolments) -> BTreeSet<DeviceId> {
+    let came_in = readable(enrolments).filter_map(|(_, enrolment)| enrolment.device());
+    came_in.map(|device| device.device_id.clone()).collect()
 }
 
 /// Makes a code for the first device of a store; `None` when one came in already.

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-use clap::{Args, Subcommand, ValueEnum};
-use domain::{ClientId, DeviceId, FieldError, RefusalReason, ReleaseOutcome, Timestamp, Verdict};
+use anyhow::{bail, ensure};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use domain::{ClientId, DeviceId, DeviceName, FieldError, RefusalReason, ReleaseOutcome, Timestamp, Verdict};
+use identity::Enrolments;
 use intake::{Direct, ReleaseError, Released};
 use projections::QUARANTINE;
 use projections::fold::Quarantined;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::{DatabaseArgs, output};
+use super::{DatabaseArgs, enrolments, output};
 use crate::store::Store;
 
 /// Submissions that are read at once.
@@ -44,7 +45,8 @@ enum Command {
 /// `reason` is what the server said: `invalid` (it breaks the rules that are named), `conflict` (the same version of
 /// the lead is here with other bytes), `unsupported` (made by a newer app than this server understands; update it,
 /// then `release`). `device` and `number` are what the entry says of itself, `-` when that cannot be read;
-/// `sent by` is who sent it, `-` when nobody gave a name. The digest at the end names the submission to `release` and `dismiss`.
+/// `sent by` is who sent it, `-` when nobody gave a name, and `name` what that iPad was let in as. The digest at the end names
+/// the submission to `release` and `dismiss`, and its first 8 digits do, too.
 #[derive(Args)]
 struct List {
     /// Print one JSON array instead, for programs.
@@ -87,21 +89,26 @@ enum Format {
 #[derive(Args)]
 struct Release {
     #[command(flatten)]
-    one: One,
+    which: Which,
 }
 
 /// Puts a submission aside for good: it is no lead. It leaves the quarantine and stays in the log.
 #[derive(Args)]
 struct Dismiss {
     #[command(flatten)]
-    one: One,
+    which: Which,
 }
 
 #[derive(Args)]
-struct One {
-    /// The submission: its digest, 64 hexadecimal digits, as `leadlog quarantine list` prints it.
-    #[arg(value_parser = digest)]
-    digest: String,
+#[command(group(ArgGroup::new("submissions").required(true)))]
+struct Which {
+    /// The submission: its digest, as `leadlog quarantine list` prints it, or at least the first 8 digits.
+    #[arg(value_parser = digest, group = "submissions")]
+    digest: Option<String>,
+
+    /// All that waits and was sent by this iPad: its name, or its id.
+    #[arg(long, value_name = "NAME|DEVICE", group = "submissions")]
+    device: Option<String>,
 
     /// Who does this; it is noted in the log.
     #[arg(long, value_name = "NAME")]
@@ -116,8 +123,8 @@ impl Quarantine {
         match self.command {
             Command::List(list) => list.run().await,
             Command::Export(export) => export.run().await,
-            Command::Release(Release { one }) => one.release(ReleaseOutcome::Recorded).await,
-            Command::Dismiss(Dismiss { one }) => one.release(ReleaseOutcome::Dismissed).await,
+            Command::Release(Release { which }) => which.release(ReleaseOutcome::Recorded).await,
+            Command::Dismiss(Dismiss { which }) => which.release(ReleaseOutcome::Dismissed).await,
         }
     }
 }
@@ -133,8 +140,9 @@ impl List {
         if listed.is_empty() {
             return Ok(writeln!(out, "Nothing waits: everything that was sent was taken or dealt with.")?);
         }
-        let heading =
-            ["recorded", "reason", "wrong", "lead", "version", "device", "number", "sent by", "digest"];
+        let heading = [
+            "recorded", "reason", "wrong", "lead", "version", "device", "number", "sent by", "name", "digest",
+        ];
         let mut rows = vec![heading.map(str::to_owned)];
         rows.extend(listed.iter().map(Listed::cells));
         output::write_table(&rows, &mut out)?;
@@ -144,12 +152,13 @@ impl List {
 
 async fn listed(store: &Store) -> anyhow::Result<Vec<Listed>> {
     projections::catch_up_only(store.pool(), &[&QUARANTINE]).await?;
+    let enrolments = enrolments::known(store).await?;
     let (mut listed, mut after) = (Vec::new(), 0);
     loop {
         let page = quarantine::list(store.pool(), after, PAGE_ROWS).await?;
         let Some(last) = page.last() else { return Ok(listed) };
         after = last.position;
-        listed.extend(page.into_iter().map(Listed::from));
+        listed.extend(page.into_iter().map(|submission| Listed::of(submission, &enrolments)));
     }
 }
 
@@ -178,28 +187,96 @@ fn of_name(out: Option<&Path>) -> anyhow::Result<Format> {
     }
 }
 
-impl One {
+impl Which {
     async fn release(self, how: ReleaseOutcome) -> anyhow::Result<()> {
-        let Self { digest, by, database } = self;
-        let released = database
-            .with_store_to_append(async |store| {
-                let at = Timestamp::new(OffsetDateTime::now_utc());
-                let recorder = Direct(store.log().clone());
-                let campaigns = store.campaigns();
-                let known = campaigns.as_ref();
-                Ok(intake::release(store.log(), &recorder, known, &digest, how, by, at).await)
+        let Self { digest, device, by, database } = self;
+        database
+            .with_store_to_append(async |store| match (digest, device) {
+                (None, Some(device)) => release_all(store, &device, how, by).await,
+                (digest, _) => {
+                    let digest = whole(store, digest.unwrap_or_default()).await?;
+                    match release_one(store, &digest, how, by).await {
+                        Ok(done) => Ok(writeln!(std::io::stdout(), "{done}")?),
+                        Err(error) => bail!("{digest}: {error}{}", what_to_do(&error)),
+                    }
+                }
             })
-            .await?;
-        let Released { position, result } = match released {
-            Ok(released) => released,
-            Err(error) => bail!("{digest}: {error}{}", what_to_do(&error)),
-        };
-        let done = match result.and_then(|result| result.client_id.zip(result.version)) {
-            Some((lead, version)) => format!("recorded as version {version} of lead {lead}, and released"),
-            None => "dismissed".to_owned(),
-        };
-        Ok(writeln!(std::io::stdout(), "{done} (position {position} of the log)")?)
+            .await
     }
+}
+
+/// All that waits of one device, each by itself: one that cannot be released keeps no other from it.
+async fn release_all(
+    store: &Store,
+    device: &str,
+    how: ReleaseOutcome,
+    by: Option<String>,
+) -> anyhow::Result<()> {
+    let waiting: Vec<_> = listed(store).await?.into_iter().filter(|it| it.is_sent_by(device)).collect();
+    ensure!(
+        !waiting.is_empty(),
+        "nothing waits that was sent by {device:?}; `leadlog quarantine list` names who sent what waits"
+    );
+    let mut left = 0;
+    for Listed { digest, .. } in &waiting {
+        match release_one(store, digest, how, by.clone()).await {
+            Ok(done) => writeln!(std::io::stdout(), "{digest}: {done}")?,
+            // Somebody else did at the same moment.
+            Err(ReleaseError::AlreadyReleased(_)) => {}
+            Err(error) => {
+                left += 1;
+                eprintln!("{digest}: {error}{}", what_to_do(&error));
+                if matches!(error, ReleaseError::Unavailable(_)) {
+                    bail!("stopped there; what came before is done");
+                }
+            }
+        }
+    }
+    ensure!(left == 0, "{left} of {} still wait; what stands above says why", waiting.len());
+    Ok(())
+}
+
+/// Releases one, and says how.
+async fn release_one(
+    store: &Store,
+    digest: &str,
+    how: ReleaseOutcome,
+    by: Option<String>,
+) -> Result<String, ReleaseError> {
+    let at = Timestamp::new(OffsetDateTime::now_utc());
+    let recorder = Direct(store.log().clone());
+    let campaigns = store.campaigns();
+    let known = campaigns.as_ref();
+    let released = intake::release(store.log(), &recorder, known, digest, how, by, at).await?;
+    let Released { position, result } = released;
+    let done = match result.and_then(|result| result.client_id.zip(result.version)) {
+        Some((lead, version)) => format!("recorded as version {version} of lead {lead}, and released"),
+        None => "dismissed".to_owned(),
+    };
+    Ok(format!("{done} (position {position} of the log)"))
+}
+
+/// The digest that is meant: itself, or the one that begins so among those that wait.
+async fn whole(store: &Store, beginning: String) -> anyhow::Result<String> {
+    if beginning.len() == DIGEST_DIGITS {
+        return Ok(beginning);
+    }
+    let waiting = listed(store).await?.into_iter().map(|it| it.digest);
+    only(waiting.filter(|digest| digest.starts_with(&beginning)).collect(), &beginning)
+}
+
+fn only(mut found: Vec<String>, beginning: &str) -> anyhow::Result<String> {
+    ensure!(
+        !found.is_empty(),
+        "nothing waits whose digest begins with {beginning}; `leadlog quarantine list` prints those that there are"
+    );
+    ensure!(
+        found.len() == 1,
+        "{} wait whose digests begin with {beginning}; give more digits of the one that is meant: {}",
+        found.len(),
+        found.join(", ")
+    );
+    Ok(found.remove(0))
 }
 
 /// The next step for whoever gets this error.
@@ -220,12 +297,19 @@ fn what_to_do(error: &ReleaseError) -> &'static str {
     }
 }
 
+/// Hexadecimal digits of a SHA-256.
+const DIGEST_DIGITS: usize = 64;
+
+/// Hardly two that wait ever begin alike by so many, and a person copies no fewer by mistake.
+const MIN_BEGINNING_DIGITS: usize = 8;
+
 fn digest(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
-    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let is_long_enough = (MIN_BEGINNING_DIGITS..=DIGEST_DIGITS).contains(&text.len());
+    if is_long_enough && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(text.to_ascii_lowercase());
     }
-    Err("a digest has 64 hexadecimal digits; copy it from `leadlog quarantine list`")
+    Err("a digest has 64 hexadecimal digits; copy at least the first 8 from `leadlog quarantine list`")
 }
 
 /// A submission as it is listed: nothing that a person typed, and of what a program sent only what is an id.
@@ -242,6 +326,8 @@ struct Listed {
     device_id: Option<DeviceId>,
     device_seq: Option<u64>,
     sent_by: Option<DeviceId>,
+    /// What the iPad that sent it was let in as; where nobody gave a name as the sender, the one that it says made it.
+    device_name: Option<DeviceName>,
     /// Whether the person was erased, so that only `dismiss` is left.
     is_erased: bool,
 }
@@ -253,15 +339,19 @@ struct Wrong {
     code: domain::ErrorCode,
 }
 
-impl From<Quarantined> for Listed {
-    fn from(submission: Quarantined) -> Self {
+impl Listed {
+    fn of(submission: Quarantined, enrolments: &Enrolments) -> Self {
+        let id = |text: Option<String>| text.and_then(|id| id.parse::<DeviceId>().ok());
+        let (device_id, sent_by) = (id(submission.device_id), id(submission.sent_by));
+        let sender = sent_by.as_ref().or(device_id.as_ref());
         let wrong = |FieldError { field, code, .. }| Wrong { field, code };
         Self {
             recorded_at: Timestamp::new(submission.recorded_at),
             errors: submission.errors.into_iter().map(wrong).collect(),
             client_id: submission.client_id.and_then(|id| id.parse().ok()),
-            device_id: submission.device_id.and_then(|id| id.parse().ok()),
-            sent_by: submission.sent_by.and_then(|id| id.parse().ok()),
+            device_name: sender.and_then(|id| enrolments::name_of(enrolments, id)).map(|(name, _)| name),
+            device_id,
+            sent_by,
             is_erased: submission.raw.is_empty(),
             digest: submission.digest,
             position: submission.position,
@@ -270,10 +360,14 @@ impl From<Quarantined> for Listed {
             device_seq: submission.device_seq,
         }
     }
-}
 
-impl Listed {
-    fn cells(&self) -> [String; 9] {
+    /// Whether the iPad of this name or id has sent it.
+    fn is_sent_by(&self, device: &str) -> bool {
+        self.device_name.as_ref().is_some_and(|name| name.to_string() == device)
+            || self.sent_by.as_ref().or(self.device_id.as_ref()).is_some_and(|id| id.as_str() == device)
+    }
+
+    fn cells(&self) -> [String; 10] {
         fn text(value: Option<impl ToString>) -> String {
             value.map_or_else(|| "-".to_owned(), |value| value.to_string())
         }
@@ -293,6 +387,7 @@ impl Listed {
             text(self.device_id.as_ref()),
             text(self.device_seq),
             text(self.sent_by.as_ref()),
+            text(self.device_name.as_ref()),
             self.digest.clone(),
         ]
     }
@@ -320,5 +415,18 @@ fn name(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(name)) => name,
         _ => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_of_several_digests_names_them_all() {
+        let digests = ["0123456789", "01234567ab"].map(str::to_owned).to_vec();
+        assert_eq!(only(digests[..1].to_vec(), "01234567").unwrap(), digests[0]);
+        let told = only(digests, "01234567").unwrap_err().to_string();
+        assert!(told.starts_with("2 wait") && told.ends_with(": 0123456789, 01234567ab"), "{told}");
     }
 }

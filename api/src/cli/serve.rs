@@ -1,6 +1,7 @@
 //! `leadlog serve`.
 
 mod address;
+mod callers;
 mod provider;
 
 use std::net::{SocketAddr, TcpListener};
@@ -10,17 +11,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use identity::{Invited, Offered};
 use managed_postgres::Cluster;
 use sqlx::PgPool;
+
+use callers::Callers;
+use provider::ProviderArgs;
 
 use super::database::{DatabaseArgs, close};
 use super::stop_signal::StopSignal;
 use super::{enrolments, people};
 use crate::backups;
-use crate::http::{self, Context};
+use crate::http::{self, Context, Settings};
 use crate::store::Store;
-use identity::{Invited, Offered};
-use provider::ProviderArgs;
 
 /// How often the managed PostgreSQL is looked after.
 const LOOK_AFTER_INTERVAL: Duration = Duration::from_secs(2);
@@ -40,7 +43,10 @@ pub(super) struct Serve {
     invite: bool,
 
     #[command(flatten)]
-    provider: provider::ProviderArgs,
+    provider: ProviderArgs,
+
+    #[command(flatten)]
+    callers: Callers,
 
     #[command(flatten)]
     database: DatabaseArgs,
@@ -56,7 +62,7 @@ impl Serve {
         let database = self.database.database();
         let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
         let keeper = cluster.map(Keeper::start);
-        let served = serve(listener, &url, self.invite, self.provider, stop).await;
+        let served = serve(listener, &url, self.callers.settings(), self.provider, self.invite, stop).await;
         if let Some(keeper) = keeper {
             tokio::task::spawn_blocking(move || keeper.release()).await?;
         }
@@ -69,8 +75,9 @@ impl Serve {
 async fn serve(
     listener: TcpListener,
     url: &str,
-    invites: bool,
+    settings: Settings,
     provider: ProviderArgs,
+    invites: bool,
     mut stop: StopSignal,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
@@ -81,7 +88,7 @@ async fn serve(
     }
     let provider = provider.provider(&pool)?;
     let first = if invites { Some(First::invite(&store, provider.is_some()).await?) } else { None };
-    let (context, projections) = Context::start(store);
+    let (context, projections) = Context::start(store, settings);
     let server = http::serve(listener, context.with_provider(provider))?;
     let handle = server.handle();
     let server = tokio::spawn(server);

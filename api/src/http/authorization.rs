@@ -19,8 +19,8 @@ use domain::{DeviceId, EnrolmentId, Scope, Timestamp};
 use identity::{AuthorityError, Enrolments, Principal, Subject};
 use time::OffsetDateTime;
 
-use super::Context;
 use super::problem::Problem;
+use super::{Context, guard};
 
 /// What a route asks of its caller.
 pub(crate) trait Requirement: 'static {
@@ -84,6 +84,7 @@ impl<R: Requirement> FromRequest for Authorized<R> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        guard::asked(request);
         let context = request.app_data::<Data<Context>>().cloned();
         let token = token_of(request);
         Box::pin(async move {

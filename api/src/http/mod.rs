@@ -8,19 +8,23 @@ pub mod campaigns;
 pub mod check_email;
 pub mod enrol;
 pub mod exports;
+mod guard;
 pub mod health;
 mod log;
 mod methods;
+mod origin;
 pub mod problem;
+mod proxies;
 mod query;
 mod rate_limit;
+mod settings;
 pub mod sign_in;
 pub mod sync;
 pub mod token;
 
 use std::sync::Arc;
 
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use domain::StoreState;
 use identity::{Authority, Provider};
@@ -29,7 +33,10 @@ use projections::{Runner, RunnerOptions, Waker};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
+pub use origin::{Origin, OriginError};
+pub use proxies::{TrustedProxy, TrustedProxyError};
 use rate_limit::RateLimit;
+pub use settings::{DEVICE_REQUESTS_PER_SECOND, Settings};
 
 use crate::backups::erasure;
 use crate::openapi;
@@ -48,10 +55,14 @@ pub struct Context {
     pub authority: Arc<Authority>,
     /// Says who people are; `None` where they come by invitations alone.
     pub provider: Option<Arc<Provider>>,
+    /// What was said about callers.
+    settings: Arc<Settings>,
     /// How often each address has asked for a token by a secret.
     token_attempts: Arc<RateLimit>,
     /// How often each device has asked for one. Apart, so that no crowd of addresses pushes a device out.
     device_tokens: Arc<RateLimit>,
+    /// How often each device has sent leads.
+    device_sends: Arc<RateLimit>,
     /// How often each device that was shut out has handed something in.
     handed_in: Arc<RateLimit>,
     /// How often each address has tried what is no code.
@@ -63,7 +74,7 @@ pub struct Context {
 impl Context {
     /// Starts what works behind the routes: the intake, the look-out for campaigns, and the projections, which the
     /// caller stops.
-    pub fn start(store: Store) -> (Self, Runner) {
+    pub fn start(store: Store, settings: Settings) -> (Self, Runner) {
         store.keep_campaigns_up();
         tokio::spawn(erasure::keep_rewriting(store.pool().clone()));
         let runner = Runner::spawn(store.pool().clone(), RunnerOptions::default());
@@ -76,6 +87,8 @@ impl Context {
             projections: runner.waker(),
             authority,
             provider: None,
+            device_sends: Arc::new(settings.device_sends()),
+            settings: Arc::new(settings),
             token_attempts: Arc::default(),
             device_tokens: Arc::default(),
             handed_in: Arc::default(),
@@ -118,17 +131,27 @@ pub fn serve(listener: std::net::TcpListener, context: Context) -> std::io::Resu
     // The standard library asks for 128. Who comes when they are taken is not answered, and tries again a second later.
     rustix::net::listen(&listener, MAX_WAITING_CONNECTIONS)?;
     let server = HttpServer::new(move || {
+        let origins = &context.settings.allowed_origins;
+        // Around everything: what is refused must be read, too.
+        let cors = Condition::new(!origins.is_empty(), origin::cors(origins));
         let (app, document) = App::new()
             .into_utoipa_app()
             .openapi(openapi::skeleton())
-            .map(|app| app.wrap(Compress::default()).wrap(from_fn(log::log_request)))
+            .map(|app| {
+                app.wrap(from_fn(guard::keep))
+                    .wrap(Compress::default())
+                    .wrap(from_fn(log::log_request))
+                    .wrap(cors)
+            })
             .app_data(web::Data::new(context.clone()))
             .configure(routes)
             .split_for_parts();
         let methods = web::Data::new(methods::Methods::of(&document));
+        let guard = web::Data::new(guard::Guard::of(&document));
         app.service(web::redirect("/docs", "/docs/"))
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::finish(document)))
             .app_data(methods)
+            .app_data(guard)
             .service(web::scope("/api").default_service(web::to(methods::no_route)))
             .service(web::scope("/oauth").default_service(web::to(methods::no_route)))
             .default_service(web::to(app::serve))

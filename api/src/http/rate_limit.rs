@@ -1,12 +1,12 @@
 //! How often somebody may try something.
 //!
-//! Each caller, an address or the bearer of a token, has a bucket of [`BURST`] attempts, which fills again by one each [`REFILL_INTERVAL`]. All that is kept
-//! of a bucket is when it will be full (GCRA), and a full one is not kept. Bounded: when more callers try at once than
-//! are kept, those that come later share one bucket.
+//! Each caller, an address or the bearer of a token, has a bucket of attempts, which fills again by one each interval; without
+//! another word [`BURST`] of them and a second. All that is kept of a bucket is when it will be full (GCRA), and a full one is
+//! not kept. Bounded: when more callers try at once than are kept, those that come later share one bucket.
 //!
 //! It is a small thing of our own because `actix-governor` is under the GPL, and `governor` below it bounds no number of
-//! callers. Each process counts for itself. Behind a proxy every caller has the proxy's address, so the bucket is large
-//! enough for all of them together: a client asks four times an hour.
+//! callers. Each process counts for itself. Behind a proxy that nobody has named every caller has the proxy's address, so the
+//! bucket is large enough for all of them together: a client asks four times an hour.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,7 +14,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
+use actix_web::web::Data;
+use domain::EnrolmentId;
 use identity::Principal;
+
+use super::{Context, proxies};
 
 /// Attempts that are answered at once.
 pub(crate) const BURST: u32 = 30;
@@ -22,15 +26,19 @@ pub(crate) const BURST: u32 = 30;
 /// After which there is room for another one.
 const REFILL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often full buckets are looked for when there are too many.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Callers of whom it is known when they last tried.
 const MAX_CALLERS: usize = 10_000;
 
 /// The buckets.
-#[derive(Default)]
 pub(crate) struct RateLimit(Mutex<Buckets>);
 
-#[derive(Default)]
 struct Buckets {
+    /// How far ahead of now a bucket may be full: what all of it but one attempt needs to fill.
+    most_ahead: Duration,
+    refill_interval: Duration,
     /// When each will be full again.
     full_at: HashMap<Caller, Instant>,
     /// When full ones were last looked for.
@@ -44,23 +52,50 @@ pub(crate) enum Caller {
     Address(IpAddr),
     /// Whoever a token was given to.
     Bearer(String),
+    /// A device, by its enrolment. The number that it is, so that nothing is copied for each request.
+    Device(u64),
     /// All who have no bucket to themselves.
     Other,
 }
 
 impl Caller {
-    /// The caller by its address.
+    /// The caller by its address; of one that comes by a trusted proxy, its own.
     pub(crate) fn at(request: &HttpRequest) -> Self {
-        request.peer_addr().map_or(Self::Other, |peer| Self::Address(network_of(peer.ip())))
+        let Some(peer) = request.peer_addr() else { return Self::Other };
+        let context = request.app_data::<Data<Context>>();
+        let trusted = context.map_or(&[][..], |context| &context.settings.trusted_proxies);
+        Self::Address(network_of(proxies::caller(trusted, peer.ip(), request.headers())))
     }
 
     /// The caller by its token.
     pub(crate) fn bearer(principal: &Principal) -> Self {
         Self::Bearer(principal.subject.to_string())
     }
+
+    /// A device.
+    pub(crate) fn device(enrolment: &EnrolmentId) -> Self {
+        u64::from_str_radix(enrolment.as_str(), 16)
+            .map_or_else(|_| Self::Bearer(enrolment.to_string()), Self::Device)
+    }
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self::new(BURST, REFILL_INTERVAL)
+    }
 }
 
 impl RateLimit {
+    /// `burst` attempts, and then one after each `refill_interval`.
+    pub(crate) fn new(burst: u32, refill_interval: Duration) -> Self {
+        Self(Mutex::new(Buckets {
+            most_ahead: refill_interval * burst.saturating_sub(1),
+            refill_interval,
+            full_at: HashMap::new(),
+            swept_at: None,
+        }))
+    }
+
     /// Takes an attempt.
     ///
     /// # Errors
@@ -76,11 +111,10 @@ impl Buckets {
         let caller = self.bucket_of(caller, now);
         let full_at = self.full_at.get(&caller).copied().unwrap_or(now).max(now);
         let ahead = full_at.duration_since(now);
-        let most_ahead = REFILL_INTERVAL * (BURST - 1);
-        if ahead > most_ahead {
-            return Err(ahead - most_ahead);
+        if ahead > self.most_ahead {
+            return Err(ahead - self.most_ahead);
         }
-        self.full_at.insert(caller, full_at + REFILL_INTERVAL);
+        self.full_at.insert(caller, full_at + self.refill_interval);
         Ok(())
     }
 
@@ -89,7 +123,7 @@ impl Buckets {
             return caller;
         }
         // Looking costs as much as there are callers, so not at every attempt.
-        if self.swept_at.is_none_or(|swept| now.duration_since(swept) >= REFILL_INTERVAL) {
+        if self.swept_at.is_none_or(|swept| now.duration_since(swept) >= SWEEP_INTERVAL) {
             self.swept_at = Some(now);
             self.full_at.retain(|_, full_at| *full_at > now);
         }
@@ -129,6 +163,18 @@ mod tests {
         // What was refused costs nothing.
         let full = later + REFILL_INTERVAL * BURST;
         assert!((0..BURST).all(|_| limit.take(address(1), full).is_ok()));
+    }
+
+    #[test]
+    fn a_limit_of_another_size_lets_that_many_through() {
+        let (limit, now) = (RateLimit::new(3, Duration::from_millis(50)), Instant::now());
+        let (device, other) = ("0000000000000007".parse().unwrap(), "0000000000000008".parse().unwrap());
+        let mut taken = (0..4).map(|_| limit.take(Caller::device(&device), now));
+        assert_eq!(taken.by_ref().take(3).collect::<Vec<_>>(), [Ok(()); 3]);
+        assert_eq!(taken.next(), Some(Err(Duration::from_millis(50))));
+        drop(taken);
+        limit.take(Caller::device(&other), now).unwrap();
+        limit.take(Caller::device(&device), now + Duration::from_millis(50)).unwrap();
     }
 
     #[test]

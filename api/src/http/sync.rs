@@ -9,6 +9,7 @@ use domain::{
     DeviceId, DeviceReport, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Receipt,
     Scope, SyncRequest, SyncResponse, Timestamp,
 };
+use identity::Subject;
 use intake::{Arrival, IntakeError};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -81,7 +82,7 @@ fn at_most_i64(number: u64) -> Result<(), ValidationError> {
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too many bytes or entries: send fewer at once", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "An encoding other than gzip", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "A device that was shut out hands in too much at once: try again", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds"))),
+        (status = 429, description = "A device sends too often, or one that was shut out hands in too much at once: keep everything, try again", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds"))),
         (status = 503, description = "The log cannot be written now: keep everything, try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -92,6 +93,11 @@ pub(crate) async fn sync_leads(
     payload: Payload,
     context: Data<Context>,
 ) -> Result<Json<SyncResponse>, Problem> {
+    if let Subject::Device(enrolment) = &caller.principal.subject {
+        // One that sends and sends fills the disk. Before the body, which is most of the work.
+        let device = Caller::device(enrolment);
+        context.device_sends.take(device, Instant::now()).map_err(Problem::too_many_requests)?;
+    }
     let body = body::read(&request, payload, MAX_BODY_BYTES).await?;
     let mut sync = parse(&body)?;
     // After the body was read, which may have taken a minute.

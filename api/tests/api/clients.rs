@@ -154,6 +154,32 @@ async fn a_key_is_changed_and_retired_beside_running_servers() {
 }
 
 #[actix_web::test]
+async fn every_key_is_listed_with_what_became_of_it() {
+    let server = Server::start().await;
+    let keys = async |args: &[&str]| {
+        let said = leadlog(&server.database_url, &[&["keys"], args].concat()).await;
+        assert!(said.is_success, "{}", said.error);
+        said.out
+    };
+    // Retired takes what was replaced along.
+    for command in ["rotate", "retire", "rotate"] {
+        keys(&[command]).await;
+    }
+    let rows: Value = serde_json::from_str(&keys(&["list", "--json"]).await).unwrap();
+    let signs: Vec<bool> =
+        rows.as_array().unwrap().iter().map(|row| row["signs"].as_bool().unwrap()).collect();
+    assert_eq!(signs, [false, false, false, true]);
+    let ended = |row: usize| [&rows[row]["replacedAt"], &rows[row]["retiredAt"]].map(|at| !at.is_null());
+    assert_eq!([0, 1, 2, 3].map(ended), [[true, true], [false, true], [true, false], [false, false]]);
+    let table = keys(&["list"]).await;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[1].contains("retired") && lines[2].contains("retired"), "{table}");
+    assert!(lines[3].contains("replaced") && lines[4].ends_with("signs now"), "{table}");
+    assert!(lines[4].starts_with(rows[3]["kid"].as_str().unwrap()), "{table}");
+    assert!(!table.contains("pkcs8"), "{table}");
+}
+
+#[actix_web::test]
 async fn what_makes_no_sense_is_refused_with_what_to_do() {
     let server = Server::start().await;
     registered(&server, "crm-import", "crm").await;
@@ -170,8 +196,30 @@ async fn what_makes_no_sense_is_refused_with_what_to_do() {
     refused(&server, &["revoke", "nobody"], "leadlog clients list").await;
     done(&server, &["revoke", "crm-import"]).await;
     refused(&server, &["revoke", "crm-import"], "was revoked at").await;
-    refused(&server, &["add", "crm-import", "--scope", "crm"], "choose another name").await;
+    let advice = "register another one, under another name";
+    let said = clients(&server, &["add", "crm-import", "--scope", "crm"]).await;
+    assert!(!said.is_success && said.error.contains(advice), "{}", said.error);
+    assert!(!said.error.contains("rotate"), "which cannot work: {}", said.error);
+    refused(&server, &["revoke"], "--all").await;
+    refused(&server, &["revoke", "crm-import", "--all"], "cannot be used with").await;
+    refused(&server, &["revoke", "--all", "--secret", "5f0c9be2"], "cannot be used with").await;
     assert_eq!(server.count("ApiClientRegistered").await, 1);
+}
+
+#[actix_web::test]
+async fn all_programs_are_shut_out_of_a_copy_at_once() {
+    let server = Server::start().await;
+    let (first, secret) = registered(&server, "crm-import", "crm").await;
+    let (second, other_secret) = registered(&server, "statistics", "crm").await;
+    registered(&server, "gone", "crm").await;
+    done(&server, &["revoke", "gone"]).await;
+    let out = done(&server, &["revoke", "--all"]).await;
+    assert_eq!(out.lines().count(), 2, "{out}");
+    assert!(out.contains("crm-import is revoked") && out.contains("statistics is revoked"), "{out}");
+    for (name, secret) in [(&first, &secret), (&second, &other_secret)] {
+        assert_eq!(ask_for_token(&server.address(), name, secret).await.status, 401);
+    }
+    assert!(done(&server, &["revoke", "--all"]).await.contains("No client is left to revoke"));
 }
 
 #[actix_web::test]

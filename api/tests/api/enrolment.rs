@@ -2,6 +2,7 @@
 
 use domain::{EnrolmentId, StoreId, SyncResponse, Timestamp, Verdict};
 use identity::testing::KeyedDevice;
+use leadlog::http::Settings;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -10,7 +11,7 @@ use crate::program::leadlog;
 use crate::server::{Answer, Server, lead, lead_with};
 
 /// A device that came in.
-struct Device<'s> {
+pub(crate) struct Device<'s> {
     server: &'s Server,
     keyed: KeyedDevice,
     enrolment: EnrolmentId,
@@ -18,7 +19,8 @@ struct Device<'s> {
     token: String,
 }
 
-async fn code(server: &Server, name: &str) -> String {
+/// A code that lets a device in under this name.
+pub(crate) async fn code(server: &Server, name: &str) -> String {
     let said = leadlog(&server.database_url, &["devices", "enrol", name, "--json"]).await;
     assert!(said.is_success, "{}", said.error);
     let shown: Value = serde_json::from_str(&said.out).unwrap();
@@ -32,7 +34,7 @@ async fn enrol(server: &Server, body: &Value) -> Answer {
 
 impl<'s> Device<'s> {
     /// Comes in under a name.
-    async fn enrolled(server: &'s Server, name: &str, id: &str) -> Self {
+    pub(crate) async fn enrolled(server: &'s Server, name: &str, id: &str) -> Self {
         let keyed = KeyedDevice::new(id);
         let answer = enrol(server, &keyed.request(&code(server, name).await)).await;
         assert_eq!(answer.status, 200, "{}", answer.json());
@@ -59,7 +61,8 @@ impl<'s> Device<'s> {
         serde_json::from_slice(&answer.body).unwrap()
     }
 
-    async fn verdict(&self, entry: Value) -> Verdict {
+    /// Sends one entry.
+    pub(crate) async fn verdict(&self, entry: Value) -> Verdict {
         self.sync(json!({ "entries": [entry] })).await.results[0].status
     }
 
@@ -98,7 +101,7 @@ async fn show(server: &Server, assertion: &str, more: &[(&str, &str)]) -> Answer
 }
 
 /// A lead that this installation made.
-fn lead_of(device: &str, number: u64) -> Value {
+pub(crate) fn lead_of(device: &str, number: u64) -> Value {
     lead_with(number, |lead| lead["deviceId"] = device.into())
 }
 
@@ -106,6 +109,12 @@ fn lead_of(device: &str, number: u64) -> Value {
 async fn a_device_comes_in_by_a_code_and_sends_leads() {
     let server = Server::start().await;
     let device = Device::enrolled(&server, "iPad 7", "ipad-7").await;
+    let said = leadlog(&server.database_url, &["devices", "--json"]).await.out;
+    let listed: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["standing"]), (&"iPad 7".into(), &"nothing".into()));
+    let table = leadlog(&server.database_url, &["devices"]).await.out;
+    assert!(table.contains("iPad 7") && table.contains("nothing yet"), "{table}");
+
     assert_eq!(device.verdict(lead(1)).await, Verdict::Created);
     let known = device.get("/api/leads/check-email?campaign=shootout-2026&email=anna1@example.com").await;
     assert_eq!(known.json()["known"], true);
@@ -114,8 +123,47 @@ async fn a_device_comes_in_by_a_code_and_sends_leads() {
     let said = leadlog(&server.database_url, &["devices", "--json"]).await.out;
     let listed: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&listed[0]["deviceId"], &listed[0]["name"]), (&"ipad-7".into(), &"iPad 7".into()));
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["standing"]), (1, &"complete".into()));
     let enrolled = leadlog(&server.database_url, &["devices", "enrolled"]).await.out;
     assert!(enrolled.contains("iPad 7") && enrolled.contains(device.enrolment.as_str()), "{enrolled}");
+}
+
+/// Nobody fills the disk from one iPad; what is refused, the iPad keeps and sends again.
+#[actix_web::test]
+async fn a_device_that_sends_too_often_is_told_when_to_go_on() {
+    let limit = 5.try_into().unwrap();
+    let settings = Settings { device_requests_per_second: limit, ..Settings::default() };
+    let server = Server::start_with(settings).await;
+    let device = Device::enrolled(&server, "iPad 7", "ipad-7").await;
+    let other = Device::enrolled(&server, "iPad 8", "ipad-8").await;
+    let send = async |device: &Device<'_>| {
+        let url = format!("{}/api/leads/sync", server.address());
+        let request = awc::Client::default().post(url).bearer_auth(&device.token);
+        request
+            .send_json(&json!({ "entries": [lead_of(device.keyed.enrolled().device_id.as_str(), 1)] }))
+            .await
+            .unwrap()
+    };
+    let since = std::time::Instant::now();
+    let mut answered = 0;
+    let refused = loop {
+        let answer = send(&device).await;
+        if answer.status() == 429 {
+            break answer;
+        }
+        assert_eq!(answer.status(), 200);
+        answered += 1;
+        assert!(since.elapsed().as_secs() < 60, "{answered} were answered");
+    };
+    assert!(answered >= 50, "ten seconds' worth at once, not {answered}");
+    assert_eq!(refused.headers().get("retry-after").unwrap(), "1");
+    let refused = Answer::read(refused).await;
+    assert_eq!(refused.json()["type"], "urn:leadlog:problem:too-many-requests");
+    assert_eq!(send(&other).await.status(), 200, "another iPad does not wait for it");
+    server.sync(&[lead(2)]).await;
+    while send(&device).await.status() == 429 {
+        assert!(since.elapsed().as_secs() < 60, "it may go on");
+    }
 }
 
 #[actix_web::test]

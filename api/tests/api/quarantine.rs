@@ -1,9 +1,10 @@
 //! `leadlog quarantine`, beside a running server.
 
-use domain::{Digest, Refusal, RefusalReason, SUBMISSION_STREAM, SubmissionEvent};
+use domain::{Digest, Refusal, RefusalReason, SUBMISSION_STREAM, SubmissionEvent, Verdict};
 use event_store::{EventLog, NewEvent};
 use serde_json::{Value, json};
 
+use crate::enrolment::{Device, code, lead_of};
 use crate::exports::rows;
 use crate::program::{Said, leadlog};
 use crate::server::{Server, lead, lead_with};
@@ -116,4 +117,62 @@ async fn what_was_refused_is_recorded_or_put_aside_once() {
         assert!(!said.is_success && said.error.contains(says), "{}", said.error);
     }
     assert_eq!(server.count("SubmissionReleased").await, 2);
+}
+
+/// Every iPad of a copy, or one that was shut out by mistake: nobody copies digests for that.
+#[actix_web::test]
+async fn what_one_ipad_has_handed_in_is_dealt_with_together() {
+    let server = Server::start().await;
+    let device = Device::enrolled(&server, "iPad 7", "ipad-7").await;
+    let other = Device::enrolled(&server, "iPad 8", "ipad-8").await;
+    code(&server, "iPad 9").await;
+    let revoke_all = async || {
+        let said = leadlog(&server.database_url, &["devices", "revoke", "--all"]).await;
+        assert!(said.is_success, "{}", said.error);
+        said.out
+    };
+    let out = revoke_all().await;
+    assert!(out.contains("iPad 7 is shut out") && out.contains("iPad 8 is shut out"), "{out}");
+    assert!(out.contains("the code for iPad 9 works no longer"), "{out}");
+    assert!(revoke_all().await.contains("No iPad is left to shut out"));
+
+    // Within a second.
+    let mut number = 1;
+    while device.verdict(lead(number)).await == Verdict::Created {
+        number += 1;
+    }
+    let no_consent = lead_with(number + 1, |lead| lead["consents"] = json!([]));
+    assert_eq!(device.verdict(no_consent).await, Verdict::Invalid);
+    assert_eq!(device.verdict(lead(number + 2)).await, Verdict::Quarantined);
+    assert_eq!(other.verdict(lead_of("ipad-8", number + 3)).await, Verdict::Quarantined);
+    let names: Vec<Value> = listed(&server).await.into_iter().map(|row| row["deviceName"].clone()).collect();
+    assert_eq!(names, ["iPad 7", "iPad 7", "iPad 7", "iPad 8"]);
+    let table = quarantine(&server, &["list"]).await.out;
+    assert!(table.contains("ipad-8   iPad 8"), "{table}");
+
+    let released = quarantine(&server, &["release", "--device", "iPad 7", "--by", "Ewa"]).await;
+    assert_eq!(released.out.matches("recorded as version 1").count(), 2, "{}", released.out);
+    assert!(!released.is_success && released.error.contains("1 of 3 still wait"), "{}", released.error);
+    assert!(released.error.contains("consents.terms required"), "{}", released.error);
+    let dismissed = quarantine(&server, &["dismiss", "--device", "ipad-7"]).await;
+    assert!(dismissed.is_success && dismissed.out.contains(": dismissed"), "{}", dismissed.error);
+    for device in ["iPad 7", "ipad-7", "iPad 99"] {
+        let said = quarantine(&server, &["release", "--device", device]).await;
+        assert!(!said.is_success && said.error.contains("nothing waits that was sent by"), "{}", said.error);
+    }
+
+    let left = listed(&server).await;
+    let digest = left[0]["digest"].as_str().unwrap();
+    let said = quarantine(&server, &["release", &digest[..7]]).await;
+    assert!(!said.is_success && said.error.contains("at least the first 8"), "{}", said.error);
+    let other = if digest.starts_with('0') { "1" } else { "0" }.repeat(8);
+    let said = quarantine(&server, &["release", &other]).await;
+    assert!(!said.is_success && said.error.contains("nothing waits whose digest begins"), "{}", said.error);
+    for args in [&["release"][..], &["release", digest, "--device", "iPad 8"]] {
+        let said = quarantine(&server, args).await;
+        assert!(!said.is_success && said.error.contains("--device"), "one or the other: {}", said.error);
+    }
+    let said = quarantine(&server, &["release", &digest[..8].to_uppercase()]).await;
+    assert!(said.is_success && said.out.starts_with("recorded as version 1"), "{}", said.error);
+    assert_eq!((left.len(), listed(&server).await.len()), (1, 0));
 }

@@ -8,7 +8,7 @@ use domain::{EntryResult, Scope, Scopes, SyncResponse, Verdict};
 use event_store::testing::fresh_store;
 use futures_util::Stream;
 use identity::Authority;
-use leadlog::http::{self, Context};
+use leadlog::http::{self, Context, Settings};
 use leadlog::store::Store;
 use projections::Runner;
 use serde_json::{Value, json};
@@ -41,9 +41,14 @@ pub(crate) struct Answer {
 impl Server {
     /// Starts one on a fresh store.
     pub(crate) async fn start() -> Self {
+        Self::start_with(Settings::default()).await
+    }
+
+    /// The same, told something about its callers.
+    pub(crate) async fn start_with(settings: Settings) -> Self {
         let (pool, url) = fresh_store().await;
         let store = Store::open(&url).await.unwrap();
-        let (context, projections) = Context::start(store.clone());
+        let (context, projections) = Context::start(store.clone(), settings);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let token = token(&context.authority).await;

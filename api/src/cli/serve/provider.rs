@@ -11,6 +11,7 @@ use sqlx::PgPool;
 
 /// Who says who people are.
 #[derive(Args)]
+#[command(next_help_heading = "People")]
 pub(super) struct ProviderArgs {
     /// Let people sign in by this OpenID Connect provider: its issuer, such as https://login.example.com/realms/event.
     /// Register https://YOUR-SERVER/signed-in there as redirect URI. Without one, people come by `leadlog invite`.
