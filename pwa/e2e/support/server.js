@@ -1,14 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { found, searchFor } from './personal-data.js';
 
 const PROGRAM = process.env.LEADLOG_BIN ?? fileURLToPath(new URL('../../../target/release/leadlog', import.meta.url));
 /** The first start makes a database cluster. */
 const START_TIMEOUT_MS = 90_000;
+/** All that our own crates have to say: a log that is silent says nothing about what stands in it. */
+const LOG_FILTER = ['leadlog', 'identity', 'intake', 'event_store', 'projections', 'domain', 'managed_postgres']
+  .map((crate) => `${crate}=trace`)
+  .join(',');
 
 /** A folder for one test, which the database's own user may enter (PostgreSQL never runs as root). */
 export function temporaryFolder(name) {
@@ -17,9 +22,12 @@ export function temporaryFolder(name) {
   return { path: folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** The real `leadlog serve` with its own database, on one port that it keeps over restarts. */
+/** The real `leadlog serve` with its own database, on one port that it keeps over restarts. Its log holds no personal data. */
 export class Server {
   #folder = temporaryFolder('server');
+  #data = join(this.#folder.path, 'data');
+  #log = join(this.#folder.path, 'log');
+  #codes = [];
   #process;
   #token;
   #address = '127.0.0.1:0';
@@ -32,19 +40,21 @@ export class Server {
   }
 
   async start() {
-    const args = ['serve', '--listen', this.#address, '--data-dir', join(this.#folder.path, 'data')];
-    const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const args = ['serve', '--listen', this.#address, '--data-dir', this.#data, '--log', `debug,${LOG_FILTER}`];
+    const log = openSync(this.#log, 'a');
+    const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', log] });
+    closeSync(log);
     this.#process = child;
-    let told = '';
-    child.stderr.on('data', (chunk) => (told += chunk));
+    let printed = '';
+    const told = () => `${printed}${this.#logged()}`;
 
     const ended = once(child, 'exit').then(([code]) => {
-      throw new Error(`${PROGRAM} ended with ${code} before it listened:\n${told}`);
+      throw new Error(`${PROGRAM} ended with ${code} before it listened:\n${told()}`);
     });
     const failed = once(child, 'error').then(([error]) => {
       throw new Error(`${PROGRAM} does not start: ${error.message}. Build it with: cargo build --release`);
     });
-    this.url = await Promise.race([listeningUrl(child.stdout, (line) => (told += `${line}\n`)), ended, failed, late(() => told)]);
+    this.url = await Promise.race([listeningUrl(child.stdout, (line) => (printed += `${line}\n`)), ended, failed, late(told)]);
     // The losers of the race end when the server does; that is no news any more.
     ended.catch(() => undefined);
     failed.catch(() => undefined);
@@ -60,14 +70,39 @@ export class Server {
     await once(child, 'exit');
   }
 
+  /** Stops it for good. Fails when its log or its database's holds what somebody has typed in, or what lets somebody in. */
   async remove() {
-    await this.stop();
-    this.#folder.remove();
+    try {
+      const searched = existsSync(this.#data) ? await this.#searched() : [];
+      await this.stop();
+      const lines = found(`${this.#logged()}\n${this.#databaseLogged()}`, searched);
+      if (lines.length > 0) throw new Error(`the log of the server holds personal data:\n${lines.slice(0, 20).join('\n')}`);
+      if (searched.length > 0 && !/DEBUG .*request/.test(this.#logged())) throw new Error('the log of the server names no request');
+    } finally {
+      await this.stop();
+      this.#folder.remove();
+    }
+  }
+
+  async #searched() {
+    const leads = await this.run(['export', 'leads', '--format', 'ndjson']);
+    const refused = await this.run(['quarantine', 'export', '--format', 'ndjson']);
+    return searchFor({ leads, refused, codes: this.#codes });
+  }
+
+  #logged() {
+    return existsSync(this.#log) ? readFileSync(this.#log, 'utf8') : '';
+  }
+
+  #databaseLogged() {
+    const folder = join(this.#data, 'log');
+    if (!existsSync(folder)) return '';
+    return readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8')).join('\n');
   }
 
   /** A command of the program about this store, with `input` to read; answers what it prints. */
   async run(command, input = '') {
-    const child = spawn(PROGRAM, [...command, '--data-dir', join(this.#folder.path, 'data')], { stdio: 'pipe' });
+    const child = spawn(PROGRAM, [...command, '--data-dir', this.#data], { stdio: 'pipe' });
     let [printed, told] = ['', ''];
     child.stdout.on('data', (chunk) => (printed += chunk));
     child.stderr.on('data', (chunk) => (told += chunk));
@@ -79,7 +114,9 @@ export class Server {
 
   /** A one-time code that connects an iPad under this name. */
   async connectCode(name = 'iPad 1') {
-    return JSON.parse(await this.run(['devices', 'enrol', name, '--json'])).code;
+    const { code } = JSON.parse(await this.run(['devices', 'enrol', name, '--json']));
+    this.#codes.push(code);
+    return code;
   }
 
   /** The link with such a code. */
