@@ -7,7 +7,6 @@ use clap::Args;
 use crate::http::{DEVICE_REQUESTS_PER_SECOND, Origin, Settings, TrustedProxy};
 
 #[derive(Args)]
-#[command(next_help_heading = "Callers")]
 pub(super) struct Callers {
     /// Let the app that was loaded from this other server call this one, as browsers write its origin:
     /// `https://hub-1.local:8443`. For each server once, or separated by commas.
