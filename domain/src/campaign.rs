@@ -41,6 +41,11 @@ pub struct Campaign {
     pub require_one_of: Vec<String>,
     /// Consents that the form offers, in order.
     pub consents: Vec<CampaignConsent>,
+    /// For how many hours after a session of the person who holds a device has ended nobody is asked to sign in again;
+    /// [`Campaign::DEFAULT_SESSION_GRACE_HOURS`] when it is left out. Nothing ever waits for a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 168))]
+    pub session_grace_hours: Option<u32>,
 }
 
 /// A field of the form.
@@ -98,6 +103,12 @@ impl Default for PhonePlan {
 pub struct CampaignParseError(#[from] serde_json::Error);
 
 impl Campaign {
+    /// Grace after a session, in hours, where a document says nothing: a session of a morning is good until the evening.
+    pub const DEFAULT_SESSION_GRACE_HOURS: u32 = 12;
+
+    /// Longest grace after a session, in hours: a week.
+    pub const MAX_SESSION_GRACE_HOURS: u32 = 168;
+
     /// Reads a campaign document.
     ///
     /// # Errors
@@ -277,6 +288,15 @@ mod tests {
             errors(r#"{"firstName":"Anna","email":"anna","consents":["terms"]}"#),
             [named("lastName", Required), named("email", Malformed)]
         );
+    }
+
+    /// A version that says nothing of sessions is the same document as before, to the byte.
+    #[test]
+    fn a_document_without_a_grace_is_written_without_one() {
+        let written = serde_json::to_value(demo()).unwrap();
+        assert_eq!(written.get("sessionGraceHours"), None);
+        let with = SHOOTOUT_2026.replacen('{', r#"{"sessionGraceHours":0,"#, 1);
+        assert_eq!(Campaign::parse(&with).unwrap().session_grace_hours, Some(0));
     }
 
     #[test]

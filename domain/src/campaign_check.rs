@@ -112,7 +112,7 @@ impl<'v> Object<'v> {
 
 impl Check {
     fn document(&mut self, document: &Value) {
-        const KNOWN: [&str; 9] = [
+        const KNOWN: [&str; 10] = [
             "id",
             "version",
             "name",
@@ -122,6 +122,7 @@ impl Check {
             "fields",
             "requireOneOf",
             "consents",
+            "sessionGraceHours",
         ];
         let Some(document) = self.object("", document, &KNOWN) else { return };
         self.required(&document, "id", Self::id);
@@ -137,6 +138,9 @@ impl Check {
             self.require_one_of(required, document.get("fields"));
         }
         self.required(&document, "consents", Self::consents);
+        if let Some(hours) = document.get("sessionGraceHours") {
+            self.number("sessionGraceHours", hours, 0..=Campaign::MAX_SESSION_GRACE_HOURS.into());
+        }
     }
 
     fn languages(&mut self, at: &str, value: &Value) {
@@ -430,7 +434,7 @@ mod tests {
     #[test]
     fn each_mistake_is_named_with_its_place() {
         type Change = fn(&mut Value);
-        let cases: [(Change, &str); 26] = [
+        let cases: [(Change, &str); 28] = [
             (|it| it["id"] = "a b".into(), "id"),
             (|it| it["version"] = 0.into(), "version"),
             (|it| it["version"] = "2".into(), "version"),
@@ -461,6 +465,8 @@ mod tests {
             (|it| it["phonePlan"]["callingCode"] = "+48".into(), "phonePlan.callingCode"),
             (|it| it["phonePlan"]["nationalDigits"] = 14.into(), "phonePlan.nationalDigits"),
             (|it| it["phonePlan"]["nationalDigits"] = 3.into(), "phonePlan.nationalDigits"),
+            (|it| it["sessionGraceHours"] = 169.into(), "sessionGraceHours"),
+            (|it| it["sessionGraceHours"] = "12".into(), "sessionGraceHours"),
             (|it| it["timezone"] = "UTC".into(), "timezone"),
             (|it| drop(it.as_object_mut().unwrap().remove("timeZone")), "timeZone"),
         ];
@@ -507,12 +513,16 @@ mod tests {
     proptest! {
         /// A document without mistakes can be read; whatever stands anywhere in it, nothing panics.
         #[test]
-        fn what_has_no_mistake_can_be_read(value in any_json(), place in 0..12_usize) {
+        fn what_has_no_mistake_can_be_read(value in any_json(), place in 0..13_usize) {
             let pointers = [
                 "/id", "/version", "/name", "/name/pl", "/timeZone", "/languages", "/phonePlan", "/fields/0",
                 "/requireOneOf", "/consents/0", "/consents/0/text", "/consents/0/detail",
+                "/sessionGraceHours",
             ];
-            let json = demo_with(|it| *it.pointer_mut(pointers[place]).unwrap() = value);
+            let json = demo_with(|it| {
+                it["sessionGraceHours"] = 24.into();
+                *it.pointer_mut(pointers[place]).unwrap() = value;
+            });
             let is_readable = Campaign::parse(&json).is_ok();
             match Campaign::read_strictly(&json) {
                 Ok(campaign) => prop_assert!(is_readable && campaign.mistakes().is_empty()),
