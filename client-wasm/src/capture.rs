@@ -349,6 +349,7 @@ pub fn campaign_rules(document: &str) -> Option<Campaign> {
                 detail: LocalizedText::new(),
             })
         })?,
+        session_grace_hours: it.small("sessionGraceHours"),
     })
 }
 

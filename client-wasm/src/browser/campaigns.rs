@@ -70,6 +70,12 @@ impl Campaigns {
         self.held.borrow().last().map(|(rules, _)| rules.id.clone())
     }
 
+    /// How long nobody is bothered about a session that has ended.
+    pub(super) fn session_grace_hours(&self) -> u32 {
+        let said = self.held.borrow().last().and_then(|(rules, _)| rules.session_grace_hours);
+        said.unwrap_or(Campaign::DEFAULT_SESSION_GRACE_HOURS)
+    }
+
     /// The rules that a form is judged by: those of the version that it names, otherwise the newest.
     pub(super) fn judging<T>(&self, form_json: &str, judge: impl FnOnce(&Campaign) -> T) -> Option<T> {
         let version = Object::read(form_json).and_then(|form| form.small("campaignVersion"));

@@ -19,6 +19,11 @@ pub(crate) fn moment() -> Moment {
     Moment { unix_ms: now as i64, offset_minutes: web::offset_minutes(now) }
 }
 
+/// The date, in milliseconds since 1970; 0 before.
+pub(crate) fn unix_ms() -> u64 {
+    web::unix_ms() as u64
+}
+
 /// The last local midnight, in milliseconds since 1970.
 pub(crate) fn day_start_ms() -> i64 {
     web::day_start_ms() as i64

@@ -25,6 +25,7 @@ use super::web;
 use crate::capture::{Capture, Moment};
 use crate::engine::loss::LostInstallation;
 use crate::engine::record::Records;
+use crate::engine::session::SignIn;
 use crate::engine::{Config, Engine, Failure, Input, Output, Target};
 
 /// Where entries are sent, after a base URL.
@@ -59,6 +60,8 @@ pub struct Device {
     pub(super) identity: Identity,
     /// Who captures.
     pub(super) operator: RefCell<Option<String>>,
+    /// When that person signed in, if she did.
+    pub(super) signed_in: Cell<Option<SignIn>>,
     pub(super) presence: Presence,
     /// In milliseconds since 1970.
     pub(super) last_contact_at: Cell<Option<i64>>,
@@ -101,6 +104,7 @@ impl Device {
         let presence = Presence::beside(database);
         let lost = presence.lost(&device_id, &records);
         let last_backup_at = last_backup_at.and_then(|at| at.parse().ok());
+        let (operator, signed_in) = operator_of(&operator.unwrap_or_default());
         let engine = new_engine(&device_id, &targets, last_backup_at, lost)?;
         let device = Rc::new_cyclic(|device| Self {
             targets,
@@ -108,7 +112,8 @@ impl Device {
             engine: RefCell::new(engine),
             reign: Reign::new(epoch, held.is_some()),
             identity: Identity::beside(database),
-            operator: RefCell::new(operator.and_then(|json| operator_of(&json))),
+            operator: RefCell::new(operator),
+            signed_in: Cell::new(signed_in),
             presence,
             last_contact_at: Cell::new(None),
             last_backup_at: Cell::new(last_backup_at),
@@ -140,6 +145,7 @@ impl Device {
         device.look_around();
         device.look_for_enrolment();
         device.announce();
+        device.look_at_session();
         *device.handed_on.borrow_mut() = held;
         device.tell(Input::Opened(records));
         device.handed_on.take();
@@ -258,6 +264,7 @@ impl Device {
         if web::is_visible() {
             self.look_around();
             self.look_for_word_of_loss();
+            self.look_at_session();
             self.keep_connected();
             self.tell(Input::Visible);
             self.look_for_campaign();
@@ -464,7 +471,8 @@ impl Device {
         let takes_over = held.is_some();
         let read = self.read_whole(takes_over).await.ok().and_then(|(records, epoch, device_id)| {
             let lost = self.presence.lost(&device_id, &records);
-            let engine = new_engine(&device_id, &self.targets, self.last_backup_at.get(), lost).ok()?;
+            let mut engine = new_engine(&device_id, &self.targets, self.last_backup_at.get(), lost).ok()?;
+            engine.continue_session(&self.engine.borrow());
             Some((records, epoch, device_id, engine))
         });
         let kept = match read {

@@ -133,12 +133,17 @@ impl Leadlog {
         })
     }
 
-    /// Another person captures from here on.
+    /// Another person captures from here on; an empty name is nobody's. `expiresIn`: how many seconds the session lasts, of
+    /// somebody who has signed in. Whoever was signed in before is so no more.
     #[wasm_bindgen(js_name = handOver, unchecked_return_type = "Promise<void>")]
-    pub fn hand_over(&self, operator: String) -> Promise {
+    pub fn hand_over(
+        &self,
+        operator: String,
+        #[wasm_bindgen(js_name = expiresIn)] expires_in: Option<u32>,
+    ) -> Promise {
         let device = Rc::clone(&self.device);
         promise(async move {
-            let kept = device.hand_over(&operator).await;
+            let kept = device.hand_over(&operator, expires_in).await;
             answered(kept.map(|()| JsValue::UNDEFINED).map_err(RestoreError::Storage))
         })
     }

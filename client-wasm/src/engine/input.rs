@@ -96,6 +96,8 @@ pub enum Input {
     CampaignClosed(CampaignId),
     /// Somebody has signed in, or the shell has found who did.
     SessionStarted(Session),
+    /// That person has signed out, or another one holds the device.
+    SessionEnded,
     /// The store has taken the backup.
     BackupDone {
         /// The request.

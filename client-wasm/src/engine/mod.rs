@@ -253,6 +253,7 @@ impl Engine {
             Input::LossPutAside => self.outbox.losses.put_aside(),
             Input::CampaignClosed(campaign) => self.outbox.close_campaign(campaign),
             Input::SessionStarted(session) => self.session.start(self.now_ms, session),
+            Input::SessionEnded => self.session.end(),
             Input::BackupDone { request_id } => self.backup.done(self.now_ms, request_id),
             Input::BackupFailed { request_id } => {
                 self.backup.failed(self.now_ms, request_id, &mut self.jitter);
@@ -307,6 +308,11 @@ impl Engine {
     /// The highest `deviceSeq` that this installation has saved.
     pub const fn saved_through(&self) -> Option<u64> {
         self.outbox.saved_through()
+    }
+
+    /// Takes over the session of the engine before this one, which ran on the same clock.
+    pub const fn continue_session(&mut self, before: &Self) {
+        self.session = before.session;
     }
 
     /// Installations whose storage is gone, each with the number of entries that are missing, unless a person has put the

@@ -9,6 +9,7 @@ mod faults;
 mod fixtures;
 mod identity;
 mod network;
+mod operator;
 #[path = "../outbox_conformance/mod.rs"]
 mod outbox_conformance;
 mod page;

@@ -136,4 +136,6 @@ fn a_session_that_has_ended_blocks_nothing() {
     device.save();
     device.answer(&mut cloud);
     assert_eq!(device.status().state, Light::Green);
+    device.tell(Input::SessionEnded);
+    assert_eq!(device.status().session, SessionState::None);
 }
