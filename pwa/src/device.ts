@@ -211,7 +211,9 @@ export interface Device {
   /** Whether a store already holds this e-mail; `false` when nobody answers in time. Never rejects. */
   isEmailKnown(email: string): Promise<boolean>;
   state(): Promise<DeviceState>;
-  /** Another person captures from here on. Empty: nobody is named. */
+  /** Somebody has signed in, for so many seconds, and captures from here on. Rejects with `DeviceError`. */
+  signIn(name: string, expiresIn: number): Promise<void>;
+  /** Another person captures from here on. Empty: nobody is named. Whoever was signed in is so no more. */
   handOver(operator: string): Promise<void>;
   /** Rejects with `DeviceError`. */
   backups(): Promise<Backup[]>;
@@ -294,6 +296,8 @@ class FullDevice implements Device {
     return { persisted: null, usage: null, quota: null, ...storage, ...state };
   }
 
+  // What does not fit its 32 bits is as good as for ever.
+  signIn = (name: string, expiresIn: number) => tried(() => this.library.handOver(name, Math.min(expiresIn, 2 ** 32 - 1)));
   handOver = (operator: string) => tried(() => this.library.handOver(operator));
   backups = async (): Promise<Backup[]> => JSON.parse(await tried(() => this.library.backups())).backups;
   restore = async ({ deviceId, version }: Pick<Backup, 'deviceId' | 'version'>): Promise<RestoreSummary> =>

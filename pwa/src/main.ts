@@ -2,12 +2,13 @@ import './design/tokens.css';
 import './design/base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
-import { linkCode } from './connect/link-code.svelte';
+import { receiveLinkCodes } from './connect/link-code.svelte';
 import { type Device, DeviceError, openDevice } from './device';
 import { isSpoken } from './i18n/words.svelte';
 import { keepOfflineShell } from './offline';
 import { rememberCampaign } from './reduced/remembered-campaign';
 import { secondScript, speak } from './second-script.svelte';
+import { arrival } from './sign-in/arrival';
 import Unavailable from './Unavailable.svelte';
 import { followVisibleArea } from './visible-area';
 
@@ -16,7 +17,8 @@ const FORM_WAIT_MS = 2_000;
 
 async function start(target: HTMLElement): Promise<void> {
   followVisibleArea();
-  linkCode.receive();
+  arrival.receive();
+  receiveLinkCodes();
   const screen = location.hash && secondScript.load();
   try {
     const device = await open();

@@ -30,17 +30,20 @@ export class Server {
   #codes = [];
   #process;
   #token;
+  #args = [];
   #address = '127.0.0.1:0';
   url;
 
-  static async start() {
+  /** `args`: more of the command line's. */
+  static async start(args = []) {
     const server = new Server();
+    server.#args = args;
     await server.start();
     return server;
   }
 
   async start() {
-    const args = ['serve', '--listen', this.#address, '--data-dir', this.#data, '--log', `debug,${LOG_FILTER}`];
+    const args = ['serve', '--listen', this.#address, '--data-dir', this.#data, '--log', `debug,${LOG_FILTER}`, ...this.#args];
     const log = openSync(this.#log, 'a');
     const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', log] });
     closeSync(log);
@@ -122,6 +125,13 @@ export class Server {
   /** The link with such a code. */
   async connectUrl(name = 'iPad 1', path = '/') {
     return `${this.url}${path}#connect=${await this.connectCode(name)}`;
+  }
+
+  /** A one-time link that signs this person in at the office. */
+  async invitation(name, ...scopes) {
+    const invited = JSON.parse(await this.run(['invite', name, ...scopes.flatMap((scope) => ['--scope', scope]), '--json']));
+    this.#codes.push(invited.code);
+    return invited;
   }
 
   /** A token for the exports. */

@@ -26,8 +26,8 @@ const TROUBLES = [
   ['banner.lost', { lost: [{ deviceId: 'ipad-1', savedThrough: 41, missing: 41 }] }],
   ['banner.full', { usage: GIB - MIN_FREE_BYTES + 1 }],
   ['banner.connect', { enrolment: 'none' }],
-  ['banner.reconnect', { session: 'reconnect' }],
   ['banner.solo', { reach: 'solo' }],
+  ['banner.reconnect', { session: 'reconnect' }],
   ['banner.install', { canInstall: true }],
   ['banner.volatile', { persisted: false }],
 ];
@@ -37,7 +37,7 @@ const told = (...changes) => bannerFor(Object.assign({}, CALM, ...changes))?.wor
 test('with the cloud and nothing to say, there is no line', () => {
   assert.equal(told(), undefined);
   assert.equal(told({ reach: null, persisted: null, usage: null, quota: null }), undefined, 'not known yet is no news');
-  for (const session of ['valid', 'grace']) assert.equal(told({ session }), undefined, 'nothing waits for a session');
+  assert.equal(told({ session: 'valid' }), undefined);
 });
 
 test('of several troubles the most important is told', () => {
@@ -61,6 +61,16 @@ test('an iPad that the server does not let in is told so, not that there is no n
   assert.equal(told({ enrolment: 'unknown', reach: 'solo' }), 'banner.solo');
 });
 
+test('a session that has ended, and bothers nobody yet, comes before any advice about setting up and after all else', () => {
+  const grace = { session: 'grace' };
+  assert.deepEqual([told(grace), bannerFor({ ...CALM, ...grace }).href], ['banner.grace', '#sign-in']);
+  assert.equal(told(grace, { reach: 'hub' }), 'banner.hub');
+  assert.equal(told({ session: 'reconnect', reach: 'hub' }), 'banner.reconnect');
+  for (const [words, change] of TROUBLES) {
+    if (!change.session) assert.equal(told(grace, change), /install|volatile/.test(words) ? 'banner.grace' : words);
+  }
+});
+
 test('storage that is not promised matters only when there is something in it', () => {
   assert.equal(told({ persisted: false, reach: null }, NO_LEADS), undefined);
 });
@@ -75,5 +85,5 @@ test('without any lead here the backups are pointed to, as soon as there is a se
 
 test('what a person can act on leads to the screen for it', () => {
   const hrefs = TROUBLES.map(([, change]) => bannerFor({ ...CALM, ...change }).href);
-  assert.deepEqual(hrefs, [undefined, '#restore', undefined, '#connect', undefined, undefined, '#install', '#device']);
+  assert.deepEqual(hrefs, [undefined, '#restore', undefined, '#connect', undefined, '#sign-in', '#install', '#device']);
 });

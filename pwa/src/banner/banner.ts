@@ -12,7 +12,7 @@ export type Situation = Pick<Status, 'reach' | 'session' | 'places'> &
 
 export interface Banner {
   readonly words: WordKey;
-  /** The screen where something can be done about it. */
+  /** Where something can be done about it. */
   readonly href?: string;
 }
 
@@ -21,7 +21,7 @@ export const MIN_FREE_BYTES = 64 * 1024 * 1024;
 
 /**
  * By importance, the first that holds is told: what endangers leads, then what keeps them on this iPad, then what the
- * hostess sees happen, then what is to be set up. Whom no server lets in is solo too, and no network would help. Advice about setting up waits until a cloud answers: at a booth without one,
+ * hostess sees happen, then her session, which nothing waits for, then what is to be set up. Whom no server lets in is solo too, and no network would help. Advice about setting up waits until a cloud answers: at a booth without one,
  * an app on the home screen would begin without the leads that are here.
  */
 const BANNERS: readonly (Banner & { readonly holds: (it: Situation) => boolean })[] = [
@@ -30,9 +30,11 @@ const BANNERS: readonly (Banner & { readonly holds: (it: Situation) => boolean }
   { words: 'banner.full', holds: ({ usage, quota }) => usage !== null && quota !== null && quota - usage < MIN_FREE_BYTES },
   { words: 'banner.revoked', href: '#connect', holds: ({ enrolment }) => enrolment === 'revoked' },
   { words: 'banner.connect', href: '#connect', holds: ({ enrolment }) => enrolment === 'none' || enrolment === 'refused' },
-  { words: 'banner.reconnect', holds: ({ session }) => session === 'reconnect' },
+  // Without a network nobody can sign in.
   { words: 'banner.solo', holds: ({ reach }) => reach === 'solo' },
+  { words: 'banner.reconnect', href: '#sign-in', holds: ({ session }) => session === 'reconnect' },
   { words: 'banner.hub', holds: ({ reach }) => reach === 'hub' },
+  { words: 'banner.grace', href: '#sign-in', holds: ({ session }) => session === 'grace' },
   { words: 'banner.install', href: '#install', holds: ({ canInstall }) => canInstall },
   // Where everything was wiped, nobody can tell that there was something.
   { words: 'banner.empty', href: '#restore', holds: ({ places, reach }) => reach === 'cloud' && count(places) === 0 },

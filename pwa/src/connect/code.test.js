@@ -23,3 +23,10 @@ test('what is something else holds none', () => {
   const others = ['', ' ', '-', 'https://leads.example.com/', '#connect=', '#connect=%20', 'WIFI:S:Arena;T:WPA;P:secret;;', '#connect=<b>'];
   for (const text of others) assert.equal(codeIn(text), null, text);
 });
+
+test('an invitation is not taken for the code of an iPad, and the other way round', () => {
+  const [connect, invite] = ['connect', 'invite'].map((kind) => `https://leads.example.com/#${kind}=${CODE}`);
+  assert.deepEqual([codeIn(connect), codeIn(invite, 'invite')], [CODE, CODE]);
+  assert.deepEqual([codeIn(invite), codeIn(connect, 'invite')], [null, null]);
+  assert.equal(codeIn(CODE, 'invite'), CODE);
+});

@@ -1,16 +1,19 @@
-import { codeIn } from './code';
+import { codeIn, type LinkKind } from './code';
 
-const IN_ADDRESS = '#connect=';
-
-/** The one-time code that a link has brought, until the screen uses it. It stays in no address, history or storage. */
+/** The one-time code that a link has brought, until its screen uses it. It stays in no address, history or storage. */
 class LinkCode {
   content = $state.raw<string | null>(null);
 
+  constructor(
+    readonly kind: LinkKind,
+    readonly screen: string,
+  ) {}
+
   /** Takes it out of the address, where there is one. */
   receive(): void {
-    if (!location.hash.startsWith(IN_ADDRESS)) return;
-    this.content = codeIn(location.hash);
-    history.replaceState(history.state, '', '#connect');
+    if (!location.hash.startsWith(`#${this.kind}=`)) return;
+    this.content = codeIn(location.hash, this.kind);
+    history.replaceState(history.state, '', this.screen);
   }
 
   /** Hands it out, once. */
@@ -21,4 +24,12 @@ class LinkCode {
   }
 }
 
-export const linkCode = new LinkCode();
+/** Connects an iPad. */
+export const linkCode = new LinkCode('connect', '#connect');
+/** Signs an organizer in. */
+export const invitationCode = new LinkCode('invite', '#office');
+
+export function receiveLinkCodes(): void {
+  linkCode.receive();
+  invitationCode.receive();
+}

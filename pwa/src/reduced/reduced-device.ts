@@ -156,6 +156,9 @@ class ReducedDevice implements Device {
     };
   }
 
+  /** Without the library no session is kept; the name is. */
+  signIn = (name: string): Promise<void> => this.handOver(name);
+
   async handOver(operator: string): Promise<void> {
     this.#operator = operator.trim() || null;
   }

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { Provider as OidcProvider } from 'oidc-provider';
+import { RETURN_PATH } from './sign-in.js';
+
+/** Whoever is not among them has none. */
+const ROLES = { 'Ewa Szef': ['organize'] };
+
+const page = (uid) => `<!doctype html><html lang="pl"><title>Logowanie</title>
+<form method="post" action="/interaction/${uid}/login"><label>Kto? <input name="name"></label><button>Dalej</button></form>
+<a href="/interaction/${uid}/abort">Przerwij</a>`;
+
+/**
+ * A real OpenID Connect provider, on a loopback port of its own, whose people say who they are and nothing else. Its client
+ * `leadlog` is public and must show PKCE; its ID tokens carry `name` and `roles`.
+ */
+export class Provider {
+  issuer;
+  /** The authorization requests, oldest first: what the app has asked for. */
+  requests = [];
+  #server = createServer();
+  #returnTo;
+
+  static async start() {
+    const provider = new Provider();
+    const server = provider.#server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    provider.issuer = `http://127.0.0.1:${server.address().port}`;
+    provider.#serve();
+    return provider;
+  }
+
+  /** Sends people back to the app at this address, and to no other. */
+  trust(appUrl) {
+    this.#returnTo = appUrl + RETURN_PATH;
+  }
+
+  #serve() {
+    const oidc = new OidcProvider(this.issuer, {
+      clients: [
+        {
+          client_id: 'leadlog',
+          token_endpoint_auth_method: 'none',
+          grant_types: ['authorization_code'],
+          response_types: ['code'],
+          redirect_uris: [`http://127.0.0.1${RETURN_PATH}`],
+        },
+      ],
+      pkce: { required: () => true },
+      claims: { openid: ['sub'], profile: ['name', 'roles'] },
+      // In the ID token, which is all that the server looks at.
+      conformIdTokenClaims: false,
+      features: { devInteractions: { enabled: false } },
+      interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
+      cookies: { keys: ['of this test'] },
+      ttl: { Interaction: 600, Grant: 600, Session: 600, IdToken: 600, AccessToken: 600, AuthorizationCode: 60 },
+      findAccount: (_context, id) => ({
+        accountId: id,
+        claims: () => ({ sub: Buffer.from(id).toString('hex'), name: id, roles: ROLES[id] ?? [] }),
+      }),
+      // Nobody is asked whether the app may know a name.
+      loadExistingGrant: async ({ oidc: { client, session, provider } }) => {
+        const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+        grant.addOIDCScope('openid profile');
+        await grant.save();
+        return grant;
+      },
+    });
+    // The app starts after the provider that it is told of.
+    oidc.Client.prototype.redirectUriAllowed = (uri) => uri === this.#returnTo;
+    const answer = oidc.callback();
+    this.#server.on('request', (request, response) => {
+      const url = new URL(request.url, this.issuer);
+      if (url.pathname === '/auth') this.requests.push(Object.fromEntries(url.searchParams));
+      const [, root, uid, act] = url.pathname.split('/');
+      if (root !== 'interaction') return answer(request, response);
+      this.#interact(oidc, uid, act, request, response).catch((error) => response.writeHead(500).end(String(error)));
+    });
+  }
+
+  async #interact(oidc, uid, act, request, response) {
+    if (act === 'login') {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      const accountId = new URLSearchParams(body).get('name');
+      return oidc.interactionFinished(request, response, { login: { accountId, remember: false } });
+    }
+    if (act === 'abort') return oidc.interactionFinished(request, response, { error: 'access_denied' });
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page(uid));
+  }
+
+  async stop() {
+    if (!this.#server.listening) return;
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
+  }
+}
