@@ -1,11 +1,13 @@
 // Pictures of the screens on the sizes of iPads: `npm run screenshots -- FOLDER`.
-// LEADLOG_BIN names the server program, SCALE=2 draws as sharp as an iPad does.
+// Behind the folder, a pattern of the moments that are wanted. LEADLOG_BIN names the server program, SCALE=2 draws as sharp as an iPad does.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ipad } from './support/browser.js';
 import { field, fill, openConnected, openReady, PEOPLE, save, see, seeConnected, SYNCED, tapSave } from './support/capture.js';
 import { openDevicePage, openRestorePage, openScreen, syncNow } from './support/device-page.js';
+import { Provider } from './support/provider.js';
 import { Server } from './support/server.js';
+import { beginSignIn, openHandOver, sayWho, signIn } from './support/sign-in.js';
 import { until } from './support/until.js';
 
 const SIZES = [
@@ -75,6 +77,80 @@ const MOMENTS = {
     await page.evaluate(() => localStorage.setItem('leadlog.operators', '["Ola","Kasia","Magda"]'));
     await openDevicePage(page);
     await page.getByRole('button', { name: 'Zmień osobę' }).click();
+  },
+  async signIn(page) {
+    await page.evaluate(() => localStorage.setItem('leadlog.operators', '["Ola","Kasia","Magda"]'));
+    await openHandOver(page);
+    await page.getByRole('button', { name: 'Zaloguj się' }).waitFor();
+  },
+  async signInUnsaved(page) {
+    await field(page, 'firstName').fill(PEOPLE.zofia.firstName);
+    await openHandOver(page);
+    await page.getByRole('button', { name: 'To nadal ja: zaloguj się' }).waitFor();
+  },
+  async signInDenied(page, server) {
+    const other = await otherIpad(page, server);
+    await beginSignIn(other);
+    await other.getByRole('link', { name: 'Przerwij' }).click();
+    await see(other, 'Logowanie przerwane');
+    return other;
+  },
+  async grace(page, server) {
+    const other = await signedInFor(page, server, 13);
+    await other.getByText('Sesja wygasła. Zapisywanie działa dalej.').waitFor();
+    return other;
+  },
+  async reconnect(page, server) {
+    const other = await signedInFor(page, server, 25);
+    await see(other, 'Zalogujesz się ponownie?');
+    return other;
+  },
+  async reconnectLater(page, server) {
+    const other = await signedInFor(page, server, 25);
+    await other.getByRole('button', { name: 'Później' }).click();
+    await see(other, 'Zaloguj się ponownie. Zapisywanie działa dalej.');
+    return other;
+  },
+  async signOut(page, server) {
+    const other = await signedInFor(page, server, 0);
+    await other.route('**/api/leads/sync', (route) => route.abort());
+    for (const person of [PEOPLE.zofia, PEOPLE.anna]) await save(other, person);
+    await openDevicePage(other);
+    await other.getByRole('button', { name: 'Wyloguj' }).click();
+    return other;
+  },
+  async signedInDevice(page, server) {
+    const other = await signedInFor(page, server, 0);
+    await openDevicePage(other);
+    await see(other, 'Kasia Wiśniewska-Kowalczyk');
+    await other.getByRole('link', { name: 'Dla organizatora' }).scrollIntoViewIfNeeded();
+    return other;
+  },
+  async office(page, server) {
+    const other = await otherIpad(page, server);
+    await openOffice(other);
+    await other.getByRole('button', { name: 'Zaloguj się' }).waitFor();
+    return other;
+  },
+  async officeError(page, server) {
+    const other = await otherIpad(page, server);
+    await other.goto(`${server.url}/?error#invite=7K3QF-0XW2A-9ZTBM-4HCDE-6RNPV-8`);
+    await other.getByText('To zaproszenie nie działa.').waitFor();
+    return other;
+  },
+  async officeSignedIn(page, server) {
+    const other = await otherIpad(page, server);
+    await other.goto(`${server.url}/?in#invite=${(await server.invitation('Ewa Szef', 'organize', 'crm')).code}`);
+    await see(other, 'Zalogowano: Ewa Szef');
+    return other;
+  },
+  async officeNoRight(page, server) {
+    const other = await otherIpad(page, server);
+    await openOffice(other);
+    await other.getByRole('button', { name: 'Zaloguj się' }).click();
+    await sayWho(other, 'Ola Wilk');
+    await see(other, 'Zalogowano: Ola Wilk');
+    return other;
   },
   async restore(page) {
     await openRestorePage(page);
@@ -156,6 +232,18 @@ const MOMENTS = {
 
 const openConnectPage = (page) => openScreen(page, '#connect', 'Połącz tego iPada');
 
+const openOffice = (page) => openScreen(page, '#office', 'Dla organizatora');
+
+/** Another iPad, so many hours after a hostess has signed in on it. */
+async function signedInFor(page, server, hours) {
+  const other = await otherIpad(page, server);
+  await other.clock.install();
+  await openConnected(other, server, { name: 'iPad 8' });
+  await signIn(other, 'Kasia Wiśniewska-Kowalczyk');
+  if (hours > 0) await other.clock.fastForward(hours * 3_600_000);
+  return other;
+}
+
 /** With storage of its own, and as it is before anybody has connected it. */
 async function otherIpad(page, server) {
   const context = await page.context().browser().newContext();
@@ -185,11 +273,13 @@ async function openKeyboard(page, { width, height }) {
   }, Math.round(height * (1 - share)));
 }
 
-const folder = process.argv[2];
-if (!folder) throw new Error('name the folder for the pictures: npm run screenshots -- FOLDER');
+const [folder, only] = process.argv.slice(2);
+if (!folder) throw new Error('name the folder for the pictures: npm run screenshots -- FOLDER [MOMENTS]');
 mkdirSync(folder, { recursive: true });
 
-const server = await Server.start();
+const provider = await Provider.start();
+const server = await Server.start(provider.serverArguments);
+provider.trust(server.url);
 const ipad = new Ipad({ scale: Number(process.env.SCALE ?? 1) });
 try {
   const page = await ipad.page();
@@ -198,6 +288,7 @@ try {
   await devtools.send('Browser.grantPermissions', { permissions: ['durableStorage'], origin: server.url });
   await openConnected(page, server);
   for (const [moment, act] of Object.entries(MOMENTS)) {
+    if (only && !new RegExp(only).test(moment)) continue;
     await page.context().setOffline(false);
     await openReady(page, server.url);
     await page.evaluate(() => localStorage.clear());
@@ -219,4 +310,5 @@ try {
 } finally {
   await ipad.remove();
   await server.remove();
+  await provider.stop();
 }

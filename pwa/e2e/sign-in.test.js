@@ -24,7 +24,7 @@ let page;
 
 before(async () => {
   provider = await Provider.start();
-  server = await Server.start(['--oidc-issuer', provider.issuer, '--oidc-client-id', 'leadlog', '--oidc-scopes-claim', 'roles']);
+  server = await Server.start(provider.serverArguments);
   provider.trust(server.url);
 });
 

@@ -89,6 +89,11 @@ export class Provider {
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page(uid));
   }
 
+  /** With which a server lets its people in. */
+  get serverArguments() {
+    return ['--oidc-issuer', this.issuer, '--oidc-client-id', 'leadlog', '--oidc-scopes-claim', 'roles'];
+  }
+
   async stop() {
     if (!this.#server.listening) return;
     this.#server.close();
