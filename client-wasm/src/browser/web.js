@@ -73,6 +73,8 @@ export async function request(method, url, body, timeoutMs, token, type = 'appli
   const init = { method, body, cache: 'no-store', signal: over.signal };
   // A captive portal redirects to its page.
   init.redirect = 'error';
+  // Otherwise a 401 that names Basic, a store's or a proxy's, opens the browser's own question for a password over the form.
+  init.credentials = 'omit';
   init.headers = authorized(token);
   if (body !== undefined) init.headers['content-type'] = type;
   try {
@@ -105,7 +107,7 @@ export function sendForm(url, form, timeoutMs) {
  * in time, or not one of a store (a captive portal's page); with the status code, if there is one.
  */
 export async function exchange(method, url, body, timeoutMs, token) {
-  const init = { method, redirect: 'error', cache: method === 'GET' ? 'no-cache' : 'no-store' };
+  const init = { method, redirect: 'error', credentials: 'omit', cache: method === 'GET' ? 'no-cache' : 'no-store' };
   init.signal = AbortSignal.timeout(timeoutMs);
   init.headers = authorized(token);
   if (body !== undefined) {

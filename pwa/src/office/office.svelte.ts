@@ -55,6 +55,8 @@ class Office {
       const response = await fetch(`/api/exports/${what}.${format}`, {
         headers: { authorization: `Bearer ${token}` },
         cache: 'no-store',
+        // No question of the browser's own for a password.
+        credentials: 'omit',
       });
       if (response.status === 401) {
         this.end(true);

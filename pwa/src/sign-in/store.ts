@@ -47,7 +47,7 @@ export async function findProvider(): Promise<Provider | null> {
   // Over plain HTTP the browser computes no SHA-256, and a code would not be safe.
   if (!crypto.subtle) return null;
   try {
-    const response = await fetch('/api/sign-in', { cache: 'no-store', signal: AbortSignal.timeout(FIND_TIMEOUT_MS) });
+    const response = await fetch('/api/sign-in', { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(FIND_TIMEOUT_MS) });
     return response.ok ? ((await response.json()).provider ?? null) : null;
   } catch {
     return null;
@@ -68,6 +68,7 @@ async function post(path: string, body: object): Promise<SignedIn> {
   try {
     const response = await fetch(path, {
       method: 'POST',
+      credentials: 'omit',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(SIGN_IN_TIMEOUT_MS),
