@@ -165,6 +165,8 @@ test('a session that ends is told, then asked about once, and every lead on the 
   await page.clock.fastForward(120_000);
   assert.equal(await dialog(ASK).count(), 0);
 
+  await see(page, SYNCED);
+
   // A queue waits while she signs in again, with a form half filled.
   const release = await holdQueue();
   await save(page, person('queued'));
