@@ -333,6 +333,7 @@ test('an organizer opens her invitation, and downloads leads and contacts; the i
   await openHandOver(page);
   await page.getByLabel('Imię').last().fill('Kasia');
   await page.getByRole('button', { name: 'Zaczynam' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
   await save(page, person('exported'));
   await see(page, SYNCED);
 
