@@ -129,7 +129,8 @@ export class Server {
 
   /** A one-time link that signs this person in at the office. */
   async invitation(name, ...scopes) {
-    const invited = JSON.parse(await this.run(['invite', name, ...scopes.flatMap((scope) => ['--scope', scope]), '--json']));
+    const asked = ['invite', name, ...scopes.flatMap((scope) => ['--scope', scope]), '--url', this.url, '--json'];
+    const invited = JSON.parse(await this.run(asked));
     this.#codes.push(invited.code);
     return invited;
   }
