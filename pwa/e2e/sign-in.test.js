@@ -39,6 +39,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  provider.isAway = false;
   await ipad?.remove();
 });
 
@@ -295,6 +296,23 @@ test('without a server to ask, a sign-in that has begun fails in words, and savi
   await page.getByText('Nie ma połączenia z serwerem.').waitFor();
   await page.getByRole('button', { name: 'Zamknij' }).click();
   await save(page, person('unreachable'));
+});
+
+test('a provider that has changed its keys is believed at once; one that is away lets nobody in and stops no Save', async () => {
+  await openReady(page, server.url);
+  await signIn(page, 'Kasia Lis');
+  provider.changeKey();
+  await signIn(page, 'Ola Wilk');
+
+  provider.isAway = true;
+  await beginSignIn(page);
+  await sayWho(page, 'Kasia Lis');
+  await page.getByText('Nie ma połączenia z serwerem.').waitFor();
+  await page.getByRole('button', { name: 'Zamknij' }).click();
+  await seeOperator(page, 'Ola Wilk');
+  await save(page, person('provider-away'));
+  provider.isAway = false;
+  await signIn(page, 'Kasia Lis');
 });
 
 test('where no provider is configured, or nobody answers, the sheet offers names alone', async () => {

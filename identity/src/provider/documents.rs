@@ -15,7 +15,8 @@ use super::ProviderError;
 /// knows has them fetched at once.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// How soon after an attempt there is another one: whoever cannot sign in tries again, and anybody can try.
+/// How soon after an attempt that failed there is another one: whoever cannot sign in tries again, anybody can try, and who
+/// comes meanwhile waits for those before him.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long the database may take. It only keeps a copy.
@@ -32,6 +33,8 @@ pub(super) struct Documents {
     issuer: String,
     pool: PgPool,
     known: RwLock<HashMap<Kind, Known>>,
+    /// When the provider last gave no answer.
+    failed_at: RwLock<HashMap<Kind, Instant>>,
     /// Held while one is fetched: who comes meanwhile waits, and finds it.
     fetching: Mutex<()>,
 }
@@ -41,12 +44,17 @@ struct Known {
     document: Arc<Value>,
     /// When it was fetched; `None` when it is of the database, and may be of any age.
     fetched_at: Option<Instant>,
-    tried_at: Instant,
 }
 
 impl Documents {
     pub(super) fn new(issuer: String, pool: PgPool) -> Self {
-        Self { issuer, pool, known: RwLock::default(), fetching: Mutex::default() }
+        Self {
+            issuer,
+            pool,
+            known: RwLock::default(),
+            failed_at: RwLock::default(),
+            fetching: Mutex::default(),
+        }
     }
 
     /// What the provider says where its endpoints are.
@@ -65,7 +73,8 @@ impl Documents {
         self.get(Kind::Keys, MAX_AGE, fetch).await
     }
 
-    /// Its public keys of this moment, as far as it answers.
+    /// Its public keys of this moment, as far as it answers. Only for a token that is its own answer, so that nobody else can
+    /// make a server ask for them again and again.
     pub(super) async fn newer_keys(
         &self,
         fetch: impl AsyncFn() -> Result<Value, ProviderError>,
@@ -79,47 +88,55 @@ impl Documents {
         max_age: Duration,
         fetch: impl AsyncFn() -> Result<Value, ProviderError>,
     ) -> Result<Value, ProviderError> {
-        if let Some(document) = self.young(kind, max_age) {
-            return Ok(document);
+        if let Some(settled) = self.settled(kind, max_age) {
+            return settled;
         }
         let _fetching = self.fetching.lock().await;
-        if let Some(document) = self.young(kind, max_age) {
-            return Ok(document);
+        if let Some(settled) = self.settled(kind, max_age) {
+            return settled;
         }
         match fetch().await {
             Ok(document) => {
-                self.remember(kind, document.clone(), true);
+                self.remember(kind, document.clone(), Some(Instant::now()));
                 self.keep(kind, &document).await;
                 Ok(document)
             }
             Err(error) => {
-                let held = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&kind).cloned();
-                let document = match held {
+                self.failed_at.write().unwrap_or_else(PoisonError::into_inner).insert(kind, Instant::now());
+                let known = match self.known(kind) {
                     Some(known) => Some(Value::clone(&known.document)),
-                    None => self.kept(kind).await,
+                    None => self.kept(kind).await.inspect(|kept| self.remember(kind, kept.clone(), None)),
                 };
-                let Some(document) = document else { return Err(error) };
+                let Some(document) = known else { return Err(error) };
                 tracing::warn!(%error, ?kind, "an earlier document of the provider is used");
-                self.remember(kind, document.clone(), false);
                 Ok(document)
             }
         }
     }
 
-    /// What is known, if it is young enough, or was tried to be fetched a moment ago.
-    fn young(&self, kind: Kind, max_age: Duration) -> Option<Value> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&kind)?;
-        let is_young = known.fetched_at.is_some_and(|at| at.elapsed() < max_age);
-        (is_young || known.tried_at.elapsed() < RETRY_INTERVAL).then(|| Value::clone(&known.document))
+    /// What can be said without asking: what is young enough, and while the provider has just failed, what there is.
+    fn settled(&self, kind: Kind, max_age: Duration) -> Option<Result<Value, ProviderError>> {
+        let known = self.known(kind);
+        let is_young = known.as_ref().and_then(|it| it.fetched_at).is_some_and(|at| at.elapsed() < max_age);
+        let failed_at = self.failed_at.read().unwrap_or_else(PoisonError::into_inner).get(&kind).copied();
+        let has_failed = failed_at.is_some_and(|at| at.elapsed() < RETRY_INTERVAL);
+        match known {
+            Some(known) if is_young || has_failed => Some(Ok(Value::clone(&known.document))),
+            None if has_failed => Some(Err(ProviderError::Unavailable {
+                issuer: self.issuer.clone(),
+                what: "gave no answer a moment ago".to_owned(),
+            })),
+            _ => None,
+        }
     }
 
-    fn remember(&self, kind: Kind, document: Value, is_fetched: bool) {
-        let now = Instant::now();
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let before = known.get(&kind).and_then(|known| known.fetched_at);
-        let fetched_at = if is_fetched { Some(now) } else { before };
-        known.insert(kind, Known { document: Arc::new(document), fetched_at, tried_at: now });
+    fn known(&self, kind: Kind) -> Option<Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&kind).cloned()
+    }
+
+    fn remember(&self, kind: Kind, document: Value, fetched_at: Option<Instant>) {
+        let known = Known { document: Arc::new(document), fetched_at };
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(kind, known);
     }
 
     /// Keeps a copy for other processes and for the next start. Without it, the provider is asked again.
@@ -183,8 +200,8 @@ mod tests {
     async fn while_the_provider_does_not_answer_every_process_has_what_it_said_last() {
         let (pool, _) = fresh_store().await;
         event_store::migrate(&pool).await.unwrap();
+        assert!(process(&pool).keys(fails).await.is_err());
         let first = process(&pool);
-        assert!(first.keys(fails).await.is_err());
         let (old, new) = (json!({ "keys": [1] }), json!({ "keys": [2] }));
         assert_eq!(first.keys(async || Ok(old.clone())).await.unwrap(), old);
         // It is young, so nobody is asked.
@@ -202,17 +219,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_tries_again_at_once_is_answered_without_asking_the_provider() {
+    async fn a_provider_that_has_just_failed_is_not_asked_again_at_once() {
         let (pool, _) = fresh_store().await;
         event_store::migrate(&pool).await.unwrap();
         let documents = process(&pool);
-        let keys = json!({ "keys": [1] });
-        documents.keys(async || Ok(keys.clone())).await.unwrap();
+        assert!(documents.configuration(fails).await.is_err());
         let asked = std::cell::Cell::new(0);
-        let newer = documents.newer_keys(async || {
+        let again = documents.configuration(async || {
             asked.set(asked.get() + 1);
-            Ok(json!({ "keys": [2] }))
+            Ok(json!({}))
         });
-        assert_eq!((newer.await.unwrap(), asked.get()), (keys, 0));
+        let error = again.await.unwrap_err();
+        assert!(error.to_string().contains("a moment ago"), "{error}");
+        assert_eq!(asked.get(), 0);
     }
 }

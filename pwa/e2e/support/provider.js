@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { Provider as OidcProvider } from 'oidc-provider';
@@ -5,6 +6,15 @@ import { RETURN_PATH } from './sign-in.js';
 
 /** Whoever is not among them has none. */
 const ROLES = { 'Ewa Szef': ['organize'] };
+
+/** What servers ask for, and no browser. */
+const SERVER_PATHS = /^\/(token|jwks|me|\.well-known\/.*)$/;
+
+const newKey = () => ({
+  ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }),
+  alg: 'RS256',
+  use: 'sig',
+});
 
 const page = (uid) => `<!doctype html><html lang="pl"><title>Logowanie</title>
 <form method="post" action="/interaction/${uid}/login"><label>Kto? <input name="name"></label><button>Dalej</button></form>
@@ -18,6 +28,8 @@ export class Provider {
   issuer;
   /** The authorization requests, oldest first: what the app has asked for. */
   requests = [];
+  /** Whether people reach it, and the server does not. */
+  isAway = false;
   #server = createServer();
   #returnTo;
 
@@ -28,6 +40,12 @@ export class Provider {
     provider.issuer = `http://127.0.0.1:${server.address().port}`;
     provider.#serve();
     return provider;
+  }
+
+  /** Signs by another key from here on, and names no other. */
+  changeKey() {
+    this.#server.removeAllListeners('request');
+    this.#serve();
   }
 
   /** Sends people back to the app at this address, and to no other. */
@@ -46,6 +64,7 @@ export class Provider {
           redirect_uris: [`http://127.0.0.1${RETURN_PATH}`],
         },
       ],
+      jwks: { keys: [newKey()] },
       pkce: { required: () => true },
       claims: { openid: ['sub'], profile: ['name', 'roles'] },
       // In the ID token, which is all that the server looks at.
@@ -71,6 +90,7 @@ export class Provider {
     const answer = oidc.callback();
     this.#server.on('request', (request, response) => {
       const url = new URL(request.url, this.issuer);
+      if (this.isAway && SERVER_PATHS.test(url.pathname)) return request.destroy();
       if (url.pathname === '/auth') this.requests.push(Object.fromEntries(url.searchParams));
       const [, root, uid, act] = url.pathname.split('/');
       if (root !== 'interaction') return answer(request, response);
