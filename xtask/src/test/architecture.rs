@@ -22,7 +22,10 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
     ("client-wasm", &["domain"]),
     ("relay", &["domain", "event-store", "client-wasm"]),
     ("leadlog", &["domain", "event-store", "identity", "intake", "projections", "relay", "managed-postgres"]),
-    ("benchmarks", &["domain", "event-store", "intake", "projections", "leadlog", "managed-postgres"]),
+    (
+        "benchmarks",
+        &["domain", "event-store", "identity", "intake", "projections", "leadlog", "managed-postgres"],
+    ),
     ("simulator", &["domain", "event-store", "intake", "relay", "projections", "client-wasm"]),
     ("xtask", &["managed-postgres"]),
 ];
