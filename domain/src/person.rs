@@ -121,6 +121,7 @@ pub struct Person {
     /// When the invitation was used, or the provider first named the person.
     first_seen_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    revocations: u32,
 }
 
 /// What can be done with a person.
@@ -254,6 +255,11 @@ impl Person {
         self.first_seen_at
     }
 
+    /// How often the person was shut out. What was given before the last time stays void, also when that was undone.
+    pub const fn revocations(&self) -> u32 {
+        self.revocations
+    }
+
     /// When the person was shut out, or the invitation taken back; `None` when that was undone.
     pub const fn revoked_at(&self) -> Option<Timestamp> {
         self.revoked_at
@@ -300,7 +306,10 @@ impl Person {
                 self.identity = Some(identity);
                 self.first_seen_at = self.first_seen_at.or(Some(at));
             }
-            PersonEvent::Revoked { at } => self.revoked_at = Some(at),
+            PersonEvent::Revoked { at } => {
+                self.revoked_at = Some(at);
+                self.revocations += 1;
+            }
             PersonEvent::Readmitted { .. } => self.revoked_at = None,
         }
     }

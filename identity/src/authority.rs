@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::{
     AdminName, ApiClient, ApiClientId, DisplayName, EnrolledDevice, EnrolmentError, EnrolmentId,
-    EnrolmentOffer, PersonError, PersonId, Scope, Scopes, SecretHash, StoreId, Timestamp,
+    EnrolmentOffer, Person, PersonError, PersonId, Scope, Scopes, SecretHash, StoreId, Timestamp,
 };
 use event_store::{LogError, PostgresLog};
 use sqlx::PgPool;
@@ -93,6 +93,7 @@ pub struct SignedIn {
     /// What the person is called.
     pub name: DisplayName,
     scopes: Option<Scopes>,
+    revocations: u32,
 }
 
 /// Why nobody was let in, or no token was issued.
@@ -313,7 +314,8 @@ impl Authority {
         let (id, person) = people.of_code(&digest).ok_or(SignInError::UnknownCode)?;
         let invitation = person.invitation().ok_or(SignInError::UnknownCode)?;
         inviting::accept(&self.pool, id).await?;
-        Ok(SignedIn { id: id.clone(), name: invitation.name.clone(), scopes: Some(invitation.scopes) })
+        let (name, scopes) = (invitation.name.clone(), Some(invitation.scopes));
+        Ok(SignedIn { id: id.clone(), name, scopes, revocations: person.revocations() })
     }
 
     /// Lets somebody in whom a provider has named, unless the person was shut out here.
@@ -325,7 +327,9 @@ impl Authority {
         let id = inviting::id_of(&identity.issuer, &identity.subject).ok_or(SignInError::UnknownCode)?;
         let name = identity.name.clone();
         inviting::identify(&self.pool, &id, identity).await?;
-        Ok(SignedIn { id, name, scopes })
+        let people = self.people.refresh().await?;
+        let revocations = people.get(&id).map_or(0, Person::revocations);
+        Ok(SignedIn { id, name, scopes, revocations })
     }
 
     /// Gives a person who has signed in a token for [`SESSION_LIFETIME`]; `None` when there is nothing that the person may do
@@ -340,7 +344,11 @@ impl Authority {
     ) -> Result<Option<AccessToken>, AuthorityError> {
         let Some(scopes) = person.scopes else { return Ok(None) };
         let expires_at = later(now, SESSION_LIFETIME);
-        let principal = Principal { subject: Subject::Person(person.id.clone()), scopes, expires_at };
+        let principal = Principal {
+            subject: Subject::Person { id: person.id.clone(), revocations: person.revocations },
+            scopes,
+            expires_at,
+        };
         Ok(Some(self.sign(principal, now).await?))
     }
 
@@ -399,11 +407,13 @@ impl Authority {
                 check_client(&clients, id, secret_id, principal.scopes, now)?;
                 Ok(principal.scopes)
             }
-            Subject::Person(id) => {
+            Subject::Person { id, revocations } => {
                 let people = async { Ok(self.people.known_within(max_age).await?) };
                 let (people, keys) = tokio::try_join!(people, keys)?;
                 keys.get(kid).ok_or(RefusedToken::UnknownKey)?;
-                let person = people.get(id).filter(|person| person.revoked_at().is_none());
+                let is_in =
+                    |person: &&Person| person.revoked_at().is_none() && person.revocations() == *revocations;
+                let person = people.get(id).filter(is_in);
                 person.map(|_| principal.scopes).ok_or(RefusedToken::RevokedPerson.into())
             }
             Subject::Device(id) => {

@@ -41,7 +41,12 @@ pub enum Subject {
     /// A device that came in by this enrolment.
     Device(EnrolmentId),
     /// A person who has signed in.
-    Person(PersonId),
+    Person {
+        /// Who.
+        id: PersonId,
+        /// How often the person had been shut out by then: a token from before the last time is void for good.
+        revocations: u32,
+    },
 }
 
 /// A token that was made. Prints without the token.
@@ -134,6 +139,9 @@ struct Claims {
     /// Ours: which of the client's secrets was shown, so that a token dies with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret_id: Option<String>,
+    /// Ours: how often the person had been shut out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revocations: Option<u32>,
 }
 
 /// Why no token was made.
@@ -151,11 +159,15 @@ pub(crate) fn sign(
     let Principal { subject, scopes, expires_at } = principal;
     let mut token_id = [0; TOKEN_ID_BYTES];
     secret::fill(&mut token_id).map_err(|_| SigningError)?;
+    let revocations = match &subject {
+        Subject::Person { revocations, .. } => Some(*revocations),
+        _ => None,
+    };
     let (client_id, secret_id) = match &subject {
         Subject::Client { id, secret_id } => (id.to_string(), Some(secret_id.clone())),
         Subject::Admin(_) => (CLI_CLIENT_ID.to_owned(), None),
         Subject::Device(id) => (id.to_string(), None),
-        Subject::Person(id) => (id.to_string(), None),
+        Subject::Person { id, .. } => (id.to_string(), None),
     };
     let claims = Claims {
         iss: urn(store),
@@ -167,6 +179,7 @@ pub(crate) fn sign(
         exp: expires_at.unix_seconds(),
         jti: URL_SAFE_NO_PAD.encode(token_id),
         secret_id,
+        revocations,
     };
     let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(ALGORITHM) };
     let text = encode(&header, &claims, &key.private).map_err(|_| SigningError)?;
@@ -231,7 +244,9 @@ impl Claims {
             (("client", id), Some(secret_id)) => Subject::Client { id: id.parse().ok()?, secret_id },
             (("admin", name), None) => Subject::Admin(name.parse().ok()?),
             (("device", id), None) => Subject::Device(id.parse().ok()?),
-            (("person", id), None) => Subject::Person(id.parse().ok()?),
+            (("person", id), None) => {
+                Subject::Person { id: id.parse().ok()?, revocations: self.revocations? }
+            }
             _ => return None,
         };
         // A scope of a newer program lets nobody do anything here.
@@ -247,7 +262,7 @@ impl fmt::Display for Subject {
             Self::Client { id, .. } => write!(f, "client:{id}"),
             Self::Admin(name) => write!(f, "admin:{name}"),
             Self::Device(id) => write!(f, "device:{id}"),
-            Self::Person(id) => write!(f, "person:{id}"),
+            Self::Person { id, .. } => write!(f, "person:{id}"),
         }
     }
 }

@@ -77,7 +77,10 @@ async fn an_invitation_lets_one_of_many_in_for_a_day_and_with_its_scopes() {
 
     let token = store.token_of(&person).await;
     let principal = store.authority.authorize(&token, now()).await.unwrap();
-    assert_eq!((principal.subject, principal.scopes), (Subject::Person(person.id), organize()));
+    assert_eq!(
+        (principal.subject, principal.scopes),
+        (Subject::Person { id: person.id, revocations: 0 }, organize())
+    );
     let later = Timestamp::new(OffsetDateTime::now_utc() + SESSION_LIFETIME);
     let expired = store.authority.authorize(&token, later).await;
     assert!(matches!(expired, Err(AuthorityError::Refused(RefusedToken::Expired))));
@@ -104,6 +107,8 @@ async fn a_person_who_is_shut_out_is_so_at_once_whatever_the_provider_says_until
     let again = store.authority.sign_in(named("Aleksandra", Some(organize()))).await.unwrap();
     assert_eq!((&again.id, again.name.as_str()), (&person.id, "Aleksandra"));
     store.authority.authorize(&store.token_of(&again).await, now()).await.unwrap();
+    // What was given before may have been stolen.
+    assert!(is_shut_out(&store.authority.authorize(&token, now()).await));
 }
 
 #[tokio::test]

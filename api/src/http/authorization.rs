@@ -146,7 +146,7 @@ impl Voice {
     pub(super) async fn of(caller: &Principal, context: &Context) -> Result<Self, Problem> {
         let id = match &caller.subject {
             Subject::Admin(_) => return Ok(Self::Any),
-            Subject::Client { .. } | Subject::Person(_) => return Ok(Self::None),
+            Subject::Client { .. } | Subject::Person { .. } => return Ok(Self::None),
             Subject::Device(id) => id,
         };
         let enrolments = context.authority.enrolments_lately().await.map_err(|error| unavailable(&error))?;

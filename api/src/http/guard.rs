@@ -39,10 +39,13 @@ impl Guard {
     /// Whether a request about which nobody asked may have this answer.
     fn is_open(&self, response: &ServiceResponse<impl MessageBody>) -> bool {
         let request = response.request();
-        if !DOCUMENTED.iter().any(|root| request.path().starts_with(root)) {
+        // By what it has matched: the path is as it was sent, and may be written in another way.
+        let pattern = request.match_pattern();
+        let route = pattern.as_deref().unwrap_or_else(|| request.path());
+        if !DOCUMENTED.iter().any(|root| route.starts_with(root)) {
             return true;
         }
-        let route = request.match_pattern().and_then(|pattern| self.0.get(&pattern));
+        let route = pattern.and_then(|pattern| self.0.get(&pattern));
         let known = route.and_then(|methods| methods.iter().find(|(method, _)| method == request.method()));
         match known {
             Some((_, is_open)) => *is_open,
@@ -115,6 +118,7 @@ mod tests {
         let app = init_service(app).await;
         for (path, status) in [
             ("/api/exports/leads.csv", 503),
+            ("/%61pi/exports/leads.csv", 503),
             ("/api/exports/contacts.csv", 200),
             ("/api/health", 200),
             ("/api/new", 503),

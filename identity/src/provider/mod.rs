@@ -209,8 +209,13 @@ impl Provider {
         if is_short
             && let (Some(endpoint), Some(token)) = (&configuration.userinfo_endpoint, &answer.access_token)
         {
-            let more: Value = self.answer(self.http.get(endpoint).bearer_auth(token)).await?;
-            claims.learn(more)?;
+            match self.answer(self.http.get(endpoint).bearer_auth(token)).await {
+                Ok(more) => claims.learn(more)?,
+                // What was signed is enough to be named, and never says more than the person may.
+                Err(error) => {
+                    tracing::warn!(%error, "the provider says no more of a person than the ID token does")
+                }
+            }
         }
         let scopes = claims.scopes_at(&self.settings.scopes_claim);
         let name = claims.name().or_else(|| DisplayName::lenient(&subject));
