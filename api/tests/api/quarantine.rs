@@ -2,6 +2,7 @@
 
 use domain::{Digest, Refusal, RefusalReason, SUBMISSION_STREAM, SubmissionEvent, Verdict};
 use event_store::{EventLog, NewEvent};
+use leadlog::http::Settings;
 use serde_json::{Value, json};
 
 use crate::enrolment::{Device, code, lead_of};
@@ -122,7 +123,9 @@ async fn what_was_refused_is_recorded_or_put_aside_once() {
 /// Every iPad of a copy, or one that was shut out by mistake: nobody copies digests for that.
 #[actix_web::test]
 async fn what_one_ipad_has_handed_in_is_dealt_with_together() {
-    let server = Server::start().await;
+    // It sends and sends until the server has looked.
+    let device_requests_per_second = 100_000.try_into().unwrap();
+    let server = Server::start_with(Settings { device_requests_per_second, ..Settings::default() }).await;
     let device = Device::enrolled(&server, "iPad 7", "ipad-7").await;
     let other = Device::enrolled(&server, "iPad 8", "ipad-8").await;
     code(&server, "iPad 9").await;
