@@ -103,7 +103,7 @@ impl Store {
     pub async fn open_to_read(url: &str) -> Result<Self, OpenError> {
         let pool = event_store::connect(url, 1).await?;
         let is_there = event_store::is_there(&pool).await?;
-        pool.close().await;
+        event_store::close(&pool).await;
         if is_there { Self::open(url).await } else { Err(OpenError::EmptyDatabase) }
     }
 

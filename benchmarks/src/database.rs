@@ -92,7 +92,7 @@ impl Database {
     pub(crate) async fn hold_projections(&self) -> Result<PgConnection> {
         let pool = event_store::connect(&self.url(), 1).await?;
         event_store::migrate(&pool).await?;
-        pool.close().await;
+        event_store::close(&pool).await;
         let mut db = PgConnection::connect(&self.url()).await?;
         sqlx::query("SELECT pg_advisory_lock('projection_cursors'::regclass::oid::integer, 1)")
             .execute(&mut db)

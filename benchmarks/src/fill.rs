@@ -88,7 +88,7 @@ impl Filler {
         append_all(PostgresLog::new(pool.clone()), identity, batches, &mut filled).await?;
         let history = making.join().map_err(|_| anyhow::anyhow!("leads could not be made"))??;
         ensure!(filled.leads == leads, "{leads} leads were to be filled in, and {filled:?} was appended");
-        pool.close().await;
+        event_store::close(&pool).await;
         Ok(Self { history, filled })
     }
 

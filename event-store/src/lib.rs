@@ -40,6 +40,6 @@ pub use followed::FollowedStream;
 pub use log::{AppendError, Appended, EventLog, Head, LogError, Placed};
 pub use memory::{AppendFailure, MemoryLog};
 pub use postgres::{
-    ConnectError, PostgresLog, append, connect, head, head_to_append, holds_receipts, is_forbidden, is_there,
-    migrate, missing_append_grants, missing_grants, missing_read_grants, read_after,
+    ConnectError, PostgresLog, append, close, connect, head, head_to_append, holds_receipts, is_forbidden,
+    is_there, migrate, missing_append_grants, missing_grants, missing_read_grants, read_after,
 };

@@ -100,7 +100,7 @@ proptest! {
             }
             let memory = without_chance(whole(memory.log()).await);
             assert_eq!(memory, without_chance(whole(postgres.log()).await));
-            postgres.log().pool().close().await;
+            event_store::close(postgres.log().pool()).await;
         });
     }
 }

@@ -255,7 +255,7 @@ async fn a_statement_that_is_refused_is_no_database_that_does_not_answer() {
         );
     }
     rename(&pool, "elsewhere", "events").await;
-    pool.close().await;
+    drop(pool.close());
     let error = verify(&pool, &LEADS, |_| ()).await.unwrap_err();
     assert!(error.to_string().contains("does not answer"), "{error}");
 }

@@ -1,20 +1,14 @@
 //! Where the data is, and a store that is open for the length of one command.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
-use sqlx::PgPool;
-use tokio::time::timeout;
 
 use super::failure;
 use super::interruption::{Interrupted, Interruption, Share};
 use super::stop_signal::StopSignal;
 use crate::store::{Database, OpenError, Store};
-
-/// How long a program that is done waits for its connections.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the data is.
 #[derive(Args, Clone)]
@@ -101,15 +95,10 @@ async fn with_open<T>(
     let pool = store.pool().clone();
     drop(store);
     tokio::select! {
-        () = close(&pool) => {}
+        () = event_store::close(&pool) => {}
         () = interruption.came() => {}
     }
     done
-}
-
-/// Waits for the connections, and not for a database that gives none of them back: what was to be done is done.
-pub(super) async fn close(pool: &PgPool) {
-    let _ = timeout(CLOSE_TIMEOUT, pool.close()).await;
 }
 
 /// Says with an error that comes from it which right the database's user lacks.

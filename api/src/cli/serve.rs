@@ -18,7 +18,7 @@ use sqlx::PgPool;
 use callers::Callers;
 use provider::ProviderArgs;
 
-use super::database::{DatabaseArgs, close};
+use super::database::DatabaseArgs;
 use super::stop_signal::StopSignal;
 use super::{enrolments, people};
 use crate::backups;
@@ -98,7 +98,7 @@ async fn serve(
     handle.stop(true).await;
     server.await??;
     projections.shutdown().await;
-    close(&pool).await;
+    event_store::close(&pool).await;
     Ok(())
 }
 

@@ -133,6 +133,6 @@ async fn the_second_signal_ends_a_command_that_still_lets_go_of_its_database() {
         assert_eq!((status.code(), status.signal()), (Some(INTERRUPTED), None));
         holder.rollback().await.unwrap();
     }
-    pool.close().await;
+    event_store::close(&pool).await;
     cluster.release().unwrap();
 }

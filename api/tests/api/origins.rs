@@ -111,7 +111,7 @@ async fn every_answer_can_be_read_by_such_an_app_and_by_no_other() {
     }
     assert!(statuses.contains(&429), "{statuses:?}");
 
-    server.store.pool().close().await;
+    drop(server.store.pool().close());
     let headers = ask(&server, Some(HUB), ("GET", "/api/health"), Vec::new(), 503).await;
     assert_eq!(text(&headers, "access-control-allow-origin"), HUB);
     assert_eq!(text(&headers, "retry-after"), "5");

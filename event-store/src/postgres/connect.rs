@@ -12,6 +12,9 @@ use tokio::time::timeout;
 /// How long a caller waits for a free connection before it is told that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a program that is done waits for its connections.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -90,6 +93,14 @@ pub enum ConnectError {
         /// The SQL that lets it.
         grants: String,
     },
+}
+
+/// Closes a pool, and waits for its connections for five seconds at most: what was to be done is done.
+///
+/// Nobody waits for [`PgPool::close`] itself. A database that hangs gives no connection back, and sqlx 0.8 loses count
+/// of the connections that come back while it closes (launchbadge/sqlx issue 3217), so that it may wait for good.
+pub async fn close(pool: &PgPool) {
+    let _ = timeout(CLOSE_TIMEOUT, pool.close()).await;
 }
 
 /// Opens a pool of at most `max_connections` connections, and refuses a server that loses commits.
