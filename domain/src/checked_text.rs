@@ -5,6 +5,17 @@ pub(crate) fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Whether nobody sees it, so that two texts that differ in it look the same, or a text looks like another one: control
+/// characters, and the format characters (Unicode category Cf) that no name is spelt with.
+pub(crate) fn is_unseen(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
 /// Makes a type around a `String` parse and deserialize the texts alone that pass a check.
 macro_rules! checked_text {
     ($name:ident, $errors:ident, $error:ident, $is_one:expr) => {

@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checked_text::{checked_text, is_hex};
+use crate::checked_text::{checked_text, is_hex, is_unseen};
 use crate::{CodeDigest, Entry, Scopes, Timestamp};
 
 /// Kind of stream that holds a person.
@@ -40,14 +40,14 @@ pub enum PersonTextError {
     #[error("must be 32 hexadecimal digits")]
     Id,
     /// No name.
-    #[error("must be 1 to {max} characters, without control characters and without spaces at its ends", max = DisplayName::MAX_CHARS)]
+    #[error("must be 1 to {max} characters, without control characters or invisible ones and without spaces at its ends", max = DisplayName::MAX_CHARS)]
     Name,
 }
 
 checked_text!(PersonId, PersonTextError, Id, |text| text.len() == 32 && is_hex(text));
 checked_text!(DisplayName, PersonTextError, Name, |text| {
     (1..=DisplayName::MAX_CHARS).contains(&text.chars().count())
-        && !text.chars().any(char::is_control)
+        && !text.chars().any(is_unseen)
         && text.trim() == text
 });
 
@@ -75,7 +75,7 @@ impl DisplayName {
 
     /// The name in what somebody else wrote: without what may not stand in one, cut at its longest. `None` when nothing is left.
     pub fn lenient(text: &str) -> Option<Self> {
-        let plain: String = text.chars().filter(|char| !char.is_control()).collect();
+        let plain: String = text.chars().filter(|char| !is_unseen(*char)).collect();
         let cut: String = plain.trim().chars().take(Self::MAX_CHARS).collect();
         cut.trim().parse().ok()
     }
@@ -120,6 +120,8 @@ pub struct Person {
     identity: Option<ProvidedIdentity>,
     /// When the invitation was used, or the provider first named the person.
     first_seen_at: Option<Timestamp>,
+    /// Which attempt of which browser used the invitation.
+    accepted_by: Option<CodeDigest>,
     revoked_at: Option<Timestamp>,
     revocations: u32,
 }
@@ -129,8 +131,12 @@ pub struct Person {
 pub enum PersonCommand {
     /// Invite somebody.
     Invite(Invitation),
-    /// Let somebody in who has shown the code of the invitation.
-    Accept,
+    /// Let somebody in who has shown the code of the invitation. The same attempt of the same browser may show it again for
+    /// [`Person::ANSWER_AGAIN_SECONDS`]: its answer may have been lost on the way.
+    Accept {
+        /// The digest of the secret by which the browser names its attempt; without one, the answer is given once.
+        attempt: Option<CodeDigest>,
+    },
     /// Take note of what the provider says of somebody who signs in.
     Identify(ProvidedIdentity),
     /// Shut the person out, or take the invitation back.
@@ -153,6 +159,9 @@ pub enum PersonEvent {
     },
     /// The invitation was used.
     InvitationAccepted {
+        /// By which attempt of which browser; absent when it named none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt_digest: Option<CodeDigest>,
         /// When, by the store's clock.
         at: Timestamp,
     },
@@ -234,6 +243,9 @@ impl PersonEvent {
 }
 
 impl Person {
+    /// How long whoever has used an invitation is answered again.
+    pub const ANSWER_AGAIN_SECONDS: i64 = 10 * 60;
+
     /// On which terms the person was invited; `None` for one whom a provider knows.
     pub const fn invitation(&self) -> Option<&Invitation> {
         self.invitation.as_ref()
@@ -286,22 +298,32 @@ impl Person {
             (PersonCommand::Readmit, None) => Err(PersonError::NotRevoked),
             (_, Some(at)) => Err(PersonError::Revoked { at }),
             (PersonCommand::Revoke, None) => Ok(vec![PersonEvent::Revoked { at }]),
-            (PersonCommand::Accept, None) => match &self.invitation {
+            (PersonCommand::Accept { attempt }, None) => match &self.invitation {
                 None => Err(PersonError::Unknown),
+                Some(_) if self.was_accepted_by(attempt.as_ref(), at) => Ok(Vec::new()),
                 Some(_) if self.first_seen_at.is_some() => Err(PersonError::Used),
                 Some(invitation) if at >= invitation.expires_at => {
                     Err(PersonError::Expired { at: invitation.expires_at })
                 }
-                Some(_) => Ok(vec![PersonEvent::InvitationAccepted { at }]),
+                Some(_) => Ok(vec![PersonEvent::InvitationAccepted { attempt_digest: attempt, at }]),
             },
         }
+    }
+
+    fn was_accepted_by(&self, attempt: Option<&CodeDigest>, at: Timestamp) -> bool {
+        let is_recent =
+            |then: Timestamp| at.unix_seconds() - then.unix_seconds() < Self::ANSWER_AGAIN_SECONDS;
+        attempt.is_some() && self.accepted_by.as_ref() == attempt && self.first_seen_at.is_some_and(is_recent)
     }
 
     /// Applies an event of this stream.
     pub fn evolve(&mut self, event: PersonEvent) {
         match event {
             PersonEvent::Invited { invitation, .. } => self.invitation = Some(invitation),
-            PersonEvent::InvitationAccepted { at } => self.first_seen_at = Some(at),
+            PersonEvent::InvitationAccepted { attempt_digest, at } => {
+                self.first_seen_at = Some(at);
+                self.accepted_by = attempt_digest;
+            }
             PersonEvent::Identified { identity, at } => {
                 self.identity = Some(identity);
                 self.first_seen_at = self.first_seen_at.or(Some(at));

@@ -304,16 +304,21 @@ impl Authority {
         self.sign(Principal { subject: Subject::Device(id), scopes, expires_at }, now).await
     }
 
-    /// Lets somebody in who shows the code of an invitation, once.
+    /// Lets somebody in who shows the code of an invitation, once. Whoever names the `attempt` by a secret of its own may show
+    /// code and secret again for some minutes: the answer may have been lost.
     ///
     /// # Errors
     /// See [`SignInError`].
-    pub async fn accept_invitation(&self, code: &str) -> Result<SignedIn, SignInError> {
+    pub async fn accept_invitation(
+        &self,
+        code: &str,
+        attempt: Option<&str>,
+    ) -> Result<SignedIn, SignInError> {
         let digest = code::digest_of(code).ok_or(SignInError::UnknownCode)?;
         let people = self.people.refresh().await?;
         let (id, person) = people.of_code(&digest).ok_or(SignInError::UnknownCode)?;
         let invitation = person.invitation().ok_or(SignInError::UnknownCode)?;
-        inviting::accept(&self.pool, id).await?;
+        inviting::accept(&self.pool, id, attempt).await?;
         let (name, scopes) = (invitation.name.clone(), Some(invitation.scopes));
         Ok(SignedIn { id: id.clone(), name, scopes, revocations: person.revocations() })
     }

@@ -71,8 +71,14 @@ pub async fn readmit_person(pool: &PgPool, id: &PersonId) -> Result<(), PersonCo
     execute(pool, id, PersonCommand::Readmit, command::now(pool).await?).await
 }
 
-pub(crate) async fn accept(pool: &PgPool, id: &PersonId) -> Result<(), PersonCommandError> {
-    execute(pool, id, PersonCommand::Accept, command::now(pool).await?).await
+/// Uses an invitation up, for the attempt of one browser.
+pub(crate) async fn accept(
+    pool: &PgPool,
+    id: &PersonId,
+    attempt: Option<&str>,
+) -> Result<(), PersonCommandError> {
+    let attempt = attempt.and_then(|secret| command::hex(&Sha256::digest(secret)).parse().ok());
+    execute(pool, id, PersonCommand::Accept { attempt }, command::now(pool).await?).await
 }
 
 /// Takes note of a person whom a provider named. When nothing is new about the person, nothing is recorded.

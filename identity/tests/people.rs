@@ -66,7 +66,7 @@ fn is_shut_out<T>(refused: &Result<T, AuthorityError>) -> bool {
 async fn an_invitation_lets_one_of_many_in_for_a_day_and_with_its_scopes() {
     let store = Store::start().await;
     let code = store.code(INVITATION_LIFETIME).await;
-    let attempts = join_all((0..4).map(|_| store.authority.accept_invitation(&code))).await;
+    let attempts = join_all((0..4).map(|_| store.authority.accept_invitation(&code, None))).await;
     let (mut came_in, refused): (Vec<_>, Vec<_>) = attempts.into_iter().partition(Result::is_ok);
     assert_eq!((came_in.len(), refused.len()), (1, 3));
     for error in refused.into_iter().filter_map(Result::err) {
@@ -86,7 +86,7 @@ async fn an_invitation_lets_one_of_many_in_for_a_day_and_with_its_scopes() {
     assert!(matches!(expired, Err(AuthorityError::Refused(RefusedToken::Expired))));
 
     for (code, what) in [(store.code(Duration::ZERO).await, "expired"), ("0".repeat(26), "no such code")] {
-        let refused = store.authority.accept_invitation(&code).await.unwrap_err();
+        let refused = store.authority.accept_invitation(&code, None).await.unwrap_err();
         assert!(refused.to_string().contains(what), "{refused}");
     }
 }
@@ -118,6 +118,20 @@ async fn a_person_who_may_do_nothing_is_known_and_gets_no_token() {
     assert!(store.authority.issue_to_person(&person, now()).await.unwrap().is_none());
 }
 
+/// The answer that holds the token may be lost on the way, or no token be made: the invitation must not be, too.
+#[tokio::test]
+async fn the_attempt_that_used_an_invitation_is_answered_again() {
+    let store = Store::start().await;
+    let code = store.code(INVITATION_LIFETIME).await;
+    let first = store.authority.accept_invitation(&code, Some("of-this-browser")).await.unwrap();
+    let again = store.authority.accept_invitation(&code, Some("of-this-browser")).await.unwrap();
+    assert_eq!(again.id, first.id);
+    for other in [None, Some("of-another")] {
+        let refused = store.authority.accept_invitation(&code, other).await;
+        assert!(matches!(refused, Err(SignInError::Refused(PersonError::Used))), "{other:?}");
+    }
+}
+
 /// All that a second store needs to shut out the same people is in the log. Its tokens are its own.
 #[tokio::test]
 async fn a_second_store_that_has_the_people_shuts_out_the_same() {
@@ -130,7 +144,7 @@ async fn a_second_store_that_has_the_people_shuts_out_the_same() {
 
     let refused = second.authority.sign_in(named("Ola", Some(organize()))).await;
     assert!(matches!(refused, Err(SignInError::Refused(PersonError::Revoked { .. }))));
-    let invited = second.authority.accept_invitation(&code).await.unwrap();
+    let invited = second.authority.accept_invitation(&code, None).await.unwrap();
     second.authority.authorize(&second.token_of(&invited).await, now()).await.unwrap();
     let elsewhere = second.authority.authorize(&of_first, now()).await;
     assert!(matches!(elsewhere, Err(AuthorityError::Refused(RefusedToken::UnknownKey))));

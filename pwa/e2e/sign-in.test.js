@@ -1,6 +1,8 @@
 // People sign in, and nothing ever waits for it: no Save, no sync, no hand-over (AUT-1, AUT-2, CAP-2, CAP-9, invariant 10).
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { smallTargets, violations } from './support/axe.js';
 import { Ipad } from './support/browser.js';
@@ -40,6 +42,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   provider.isAway = false;
+  provider.loginAgeSeconds = 0;
   await ipad?.remove();
 });
 
@@ -307,12 +310,27 @@ test('a provider that has changed its keys is believed at once; one that is away
   provider.isAway = true;
   await beginSignIn(page);
   await sayWho(page, 'Kasia Lis');
-  await page.getByText('Nie ma połączenia z serwerem.').waitFor();
+  await page.getByText('Serwer nie może teraz tego zrobić. Spróbuj za chwilę.').waitFor();
+  await page.getByText('The provider of identities does not answer as it should.').waitFor();
   await page.getByRole('button', { name: 'Zamknij' }).click();
   await seeOperator(page, 'Ola Wilk');
   await save(page, person('provider-away'));
   provider.isAway = false;
   await signIn(page, 'Kasia Lis');
+});
+
+test('who signed in at the provider an hour ago is not the person who holds the iPad now', async () => {
+  await openReady(page, server.url);
+  provider.loginAgeSeconds = 3_600;
+  await beginSignIn(page);
+  const { prompt, max_age } = provider.requests.at(-1);
+  assert.deepEqual({ prompt, max_age }, { prompt: 'login', max_age: '0' });
+  await sayWho(page, 'Kasia Lis');
+  await page.getByText('It is of somebody who signed in at the provider some time ago').waitFor();
+  await page.getByRole('button', { name: 'Zamknij' }).click();
+  await page.getByRole('button', { name: 'Kto zbiera?' }).waitFor();
+  provider.loginAgeSeconds = 60;
+  await signIn(page, 'Ola Wilk');
 });
 
 test('where no provider is configured, or nobody answers, the sheet offers names alone', async () => {
@@ -351,7 +369,7 @@ test('an organizer opens her invitation, and downloads leads and contacts; the i
   await openHandOver(page);
   await page.getByLabel('Imię').last().fill('Kasia');
   await page.getByRole('button', { name: 'Zaczynam' }).click();
-  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.locator('dialog').waitFor({ state: 'detached' });
   await save(page, person('exported'));
   await see(page, SYNCED);
 
@@ -381,7 +399,7 @@ test('an organizer opens her invitation, and downloads leads and contacts; the i
   await openScreen(page, '#', 'Shootout 3x3 2026');
   await seeOperator(page, 'Kasia');
 
-  // A link works once.
+  // A link works once, also on this iPad.
   await openOffice();
   await page.getByRole('button', { name: 'Wyloguj' }).click();
   await page.getByText('Zaloguj się, żeby pobrać').waitFor();
@@ -422,12 +440,74 @@ test('an organizer signs in with the provider; when the token counts no more, sh
   await page.getByRole('button', { name: 'Zaloguj się' }).click();
   await sayWho(page, 'Ewa Szef');
   await see(page, 'Zalogowano: Ewa Szef');
-  await page.clock.fastForward(13 * HOUR_MS);
+  // Who goes on with something goes on for hours; who leaves the iPad lying does not.
+  for (let used = 0; used < 3; used += 1) {
+    await page.clock.fastForward(HOUR_MS / 6);
+    await page.getByRole('heading', { name: 'Dla organizatora' }).click();
+  }
+  await see(page, 'Zalogowano: Ewa Szef');
+  await page.clock.fastForward(HOUR_MS / 4);
   await see(page, 'Sesja organizatora wygasła. Zaloguj się ponownie.');
   assert.equal(await page.evaluate(() => sessionStorage.getItem('leadlog.office')), null);
 
+  // Nor does the token go from hand to hand.
+  await page.getByRole('button', { name: 'Zaloguj się' }).click();
+  await sayWho(page, 'Ewa Szef');
+  await see(page, 'Zalogowano: Ewa Szef');
+  await openScreen(page, '#', 'Shootout 3x3 2026');
+  await signIn(page, 'Ola Wilk');
+  assert.equal(await page.evaluate(() => sessionStorage.getItem('leadlog.office')), null);
+  await signIn(page, 'Kasia Lis');
+
   await openScreen(page, '#', 'Shootout 3x3 2026');
   await seeOperator(page, 'Kasia Lis');
+});
+
+test('an invitation whose answer is lost on the way is not lost with it', async () => {
+  await openReady(page, server.url);
+  const { link } = await server.invitation('Ewa Szef', 'crm');
+  // The server answers, and the network goes.
+  await page.route('**/api/sign-in/invitation', async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+  await page.goto(link);
+  await page.getByText('Nie ma połączenia z serwerem.').waitFor();
+  await page.unroute('**/api/sign-in/invitation');
+  await page.reload();
+  await page.getByLabel('Kod z zaproszenia albo cały link').fill(link);
+  await page.getByRole('button', { name: 'Wejdź' }).click();
+  await see(page, 'Zalogowano: Ewa Szef');
+});
+
+test('a provider that wants a secret, and says what people may do at its userinfo endpoint', async () => {
+  const secret = 'a secret: with + and %';
+  const other = await Provider.start({ secret });
+  const directory = mkdtempSync(join(tmpdir(), 'leadlog-secret-'));
+  const file = join(directory, 'secret');
+  writeFileSync(file, `${secret}\n`);
+  const beside = await Server.start([...other.serverArguments, '--oidc-client-secret-file', file]);
+  try {
+    other.trust(beside.url);
+    await openReady(page, beside.url);
+    const signInAtOffice = async () => {
+      await openOffice();
+      await page.getByRole('button', { name: 'Zaloguj się' }).click();
+      await sayWho(page, 'Ewa Szef');
+    };
+    await signInAtOffice();
+    await see(page, 'Zalogowano: Ewa Szef');
+    await page.getByText('Może: prowadzić wydarzenie').waitFor();
+    await page.getByRole('button', { name: 'Wyloguj' }).click();
+    // What it does not say is not believed, and keeps nobody out.
+    other.hasNoUserinfo = true;
+    await signInAtOffice();
+    await page.getByText('Ta osoba nie ma prawa pobierać zgłoszeń.').waitFor();
+  } finally {
+    await beside.remove();
+    await other.stop();
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test('a person whose account may do nothing at the office is told so', async () => {

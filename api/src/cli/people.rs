@@ -88,7 +88,7 @@ struct Revoke {
 /// Lets a person in again who was shut out, and whom the provider knows. Who came by an invitation needs another one.
 #[derive(Args)]
 struct Readmit {
-    /// The name, for everybody of that name, or the id of one person.
+    /// The name, or the id where several people of that name were shut out.
     #[arg(value_name = "NAME|PERSON")]
     which: String,
 
@@ -241,17 +241,20 @@ impl Readmit {
                     !known.is_empty(),
                     "{which} came by an invitation, which works once; `leadlog invite` makes another"
                 );
-                for (id, _) in &known {
-                    undisputed(identity::readmit_person(store.pool(), id).await)?;
-                }
-                Ok(known.into_iter().map(|(id, _)| id.clone()).collect::<Vec<_>>())
+                // Nobody is let in by having the name of somebody.
+                let [(id, _)] = known[..] else {
+                    let ids: Vec<&str> = known.iter().map(|(id, _)| id.as_str()).collect();
+                    bail!(
+                        "{} people of the name {which} were shut out; say which by the id: {}",
+                        ids.len(),
+                        ids.join(", ")
+                    );
+                };
+                undisputed(identity::readmit_person(store.pool(), id).await)?;
+                Ok(id.clone())
             })
             .await?;
-        let mut out = std::io::stdout().lock();
-        for id in readmitted {
-            writeln!(out, "{which} may sign in again (person {id})")?;
-        }
-        Ok(())
+        Ok(writeln!(std::io::stdout(), "{which} may sign in again (person {readmitted})")?)
     }
 }
 

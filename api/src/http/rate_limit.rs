@@ -104,6 +104,12 @@ impl RateLimit {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.take(caller, now)
     }
+
+    /// Gives an attempt back that was taken before it was known whether it is to count.
+    pub(crate) fn give_back(&self, caller: Caller, now: Instant) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.give_back(caller, now);
+    }
 }
 
 impl Buckets {
@@ -116,6 +122,14 @@ impl Buckets {
         }
         self.full_at.insert(caller, full_at + self.refill_interval);
         Ok(())
+    }
+
+    fn give_back(&mut self, caller: Caller, now: Instant) {
+        let caller = self.bucket_of(caller, now);
+        if let Some(full_at) = self.full_at.get_mut(&caller) {
+            // One that lies in the past is a full bucket.
+            *full_at = full_at.checked_sub(self.refill_interval).unwrap_or(now);
+        }
     }
 
     fn bucket_of(&mut self, caller: Caller, now: Instant) -> Caller {
@@ -163,6 +177,19 @@ mod tests {
         // What was refused costs nothing.
         let full = later + REFILL_INTERVAL * BURST;
         assert!((0..BURST).all(|_| limit.take(address(1), full).is_ok()));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_no_more_than_that() {
+        let (limit, now) = (RateLimit::default(), Instant::now());
+        let take = || limit.take(address(1), now);
+        assert!((0..BURST).all(|_| take().is_ok()) && take().is_err());
+        limit.give_back(address(1), now);
+        assert!(take().is_ok() && take().is_err());
+        for _ in 0..2 * BURST {
+            limit.give_back(address(1), now);
+        }
+        assert!((0..BURST).all(|_| take().is_ok()) && take().is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! The browser goes to the provider and brings back a code; the store exchanges it, and answers a token of its own. Nothing
 //! that captures leads waits for any of this.
 
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use actix_web::http::header;
@@ -25,6 +26,9 @@ use super::{Context, authorization, body};
 
 /// What is sent has some hundred; codes of some providers have more.
 const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// How long what names an attempt may be: long enough that nobody guesses it.
+const ATTEMPT_BYTES: RangeInclusive<usize> = 20..=128;
 
 /// How people can sign in.
 #[derive(Serialize, ToSchema)]
@@ -69,6 +73,11 @@ pub(crate) struct InvitationRequest {
     /// In any case, with or without its hyphens.
     #[schema(example = "7K3QF0-XW2A9-M4TDZ-H6RBC-1YEP8")]
     code: String,
+    /// A random text of the caller's own for this code. Whoever shows the code again with it within ten minutes is answered
+    /// again, because the answer may have been lost on the way.
+    #[serde(default)]
+    #[schema(min_length = 20, max_length = 128, example = "TbN5H8JmGYqXr0aVfDkzWl2c")]
+    attempt: Option<String>,
 }
 
 /// A person who has signed in.
@@ -105,7 +114,7 @@ pub(crate) struct PersonAnswer {
     tag = "identity",
     responses(
         (status = 200, description = "The ways", body = SignInWays),
-        (status = 503, description = "The provider has never answered yet, and does not now: try again", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The provider does not answer: try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/api/sign-in")]
@@ -148,23 +157,20 @@ pub(crate) async fn sign_in(
     let provider = context.provider.as_ref().ok_or_else(|| {
         Problem::not_found("This server was told of no provider of identities. Ask for an invitation.")
     })?;
+    // Each attempt costs the provider something, too, so it is counted before it is asked.
+    attempt(&context, &request)?;
     let now = Timestamp::new(OffsetDateTime::now_utc());
     let grant = AuthorizationGrant { code, code_verifier, redirect_uri, nonce };
-    let identified = match provider.identify(&grant, now).await {
-        Ok(identified) => identified,
-        Err(error) => {
-            // Each attempt costs the provider something, too. Who is let in is never refused for it.
-            attempt(&context, &request)?;
-            return Err(not_named(&error));
-        }
-    };
+    let identified = provider.identify(&grant, now).await.map_err(|error| not_named(&error))?;
+    // A whole team may come from one address.
+    context.code_attempts.give_back(Caller::at(&request), Instant::now());
     let person = context.authority.sign_in(identified).await;
     answer(&context, person.map_err(refused)?, "the provider", now).await
 }
 
 /// Lets somebody in who shows the code of an invitation.
 ///
-/// A code works once.
+/// A code works once, but for the same `attempt`.
 #[utoipa::path(
     operation_id = "acceptInvitation",
     tag = "identity",
@@ -183,13 +189,24 @@ pub(crate) async fn accept_invitation(
     payload: Payload,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
-    let InvitationRequest { code } = read(&request, payload).await?;
+    let InvitationRequest { code, attempt: own } = read(&request, payload).await?;
+    if own.as_ref().is_some_and(|own| !ATTEMPT_BYTES.contains(&own.len())) {
+        return Err(Problem::not_json(
+            "attempt must be a random text of 20 to 128 characters, or be left out.",
+        ));
+    }
     let now = Timestamp::new(OffsetDateTime::now_utc());
-    let accepted = context.authority.accept_invitation(&code).await;
+    let accepted = context.authority.accept_invitation(&code, own.as_deref()).await;
     if let Err(SignInError::UnknownCode) = &accepted {
         attempt(&context, &request)?;
     }
-    answer(&context, accepted.map_err(refused)?, "an invitation", now).await
+    let accepted = accepted.map_err(|error| match error {
+        SignInError::Refused(PersonError::Revoked { .. }) => {
+            Problem::invalid_code("The organizer has taken the invitation back, or shut out who came by it.")
+        }
+        error => refused(error),
+    });
+    answer(&context, accepted?, "an invitation", now).await
 }
 
 async fn read<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Result<T, Problem> {
@@ -258,7 +275,7 @@ fn refused(error: SignInError) -> Problem {
             ))
         }
         SignInError::Refused(PersonError::Revoked { .. }) => {
-            Problem::sign_in_refused("The organizer has shut this person out, or taken the invitation back.")
+            Problem::sign_in_refused("The organizer has shut this person out.")
         }
         SignInError::Refused(refused) => {
             Problem::sign_in_refused(format!("{}.", capitalized(&refused.to_string())))

@@ -1,13 +1,14 @@
 //! A server on a free port, with a store of its own, and what tests send to it.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
 use domain::{EntryResult, Scope, Scopes, SyncResponse, Verdict};
 use event_store::testing::fresh_store;
 use futures_util::Stream;
-use identity::Authority;
+use identity::{Authority, Provider};
 use leadlog::http::{self, Context, Settings};
 use leadlog::store::Store;
 use projections::Runner;
@@ -46,9 +47,18 @@ impl Server {
 
     /// The same, told something about its callers.
     pub(crate) async fn start_with(settings: Settings) -> Self {
+        Self::start_as(settings, |_| None).await
+    }
+
+    /// The same, with a provider of identities that keeps its keys in the store's database.
+    pub(crate) async fn start_as(
+        settings: Settings,
+        provider: impl FnOnce(&PgPool) -> Option<Arc<Provider>>,
+    ) -> Self {
         let (pool, url) = fresh_store().await;
         let store = Store::open(&url).await.unwrap();
         let (context, projections) = Context::start(store.clone(), settings);
+        let context = context.with_provider(provider(&pool));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let token = token(&context.authority).await;

@@ -1,5 +1,10 @@
 //! From an invitation to an export, and shut out at once (AUT-1).
 
+use std::sync::Arc;
+
+use domain::ProvidedIdentity;
+use identity::{Authority, Identified, Provider, ProviderSettings};
+use leadlog::http::Settings;
 use serde_json::{Value, json};
 
 use crate::program::leadlog;
@@ -23,6 +28,11 @@ async fn post(server: &Server, path: &str, body: &Value) -> Answer {
 
 async fn accept(server: &Server, code: &Value) -> Answer {
     post(server, "/api/sign-in/invitation", &json!({ "code": code })).await
+}
+
+/// As the app brings it back from a provider.
+fn grant() -> Value {
+    json!({ "code": "c", "codeVerifier": "v", "redirectUri": "https://x/signed-in", "nonce": "n" })
 }
 
 async fn export(server: &Server, token: &str) -> Answer {
@@ -69,7 +79,7 @@ async fn a_code_that_is_none_lets_nobody_in_and_cannot_be_guessed() {
     let server = Server::start().await;
     let taken_back = invited(&server, "Ola", &[]).await;
     assert!(run(&server, &["people", "revoke", "Ola"]).await.contains("works no longer"));
-    assert!(is_problem(&accept(&server, &taken_back["code"]).await, 403, "sign-in-refused"));
+    assert!(is_problem(&accept(&server, &taken_back["code"]).await, 403, "invalid-code"));
     let good = invited(&server, "Ela", &[]).await;
     let mut answer = accept(&server, &json!("7K3QF0-XW2A9")).await;
     while answer.status == 403 {
@@ -82,12 +92,82 @@ async fn a_code_that_is_none_lets_nobody_in_and_cannot_be_guessed() {
     assert_eq!(accept(&server, &json!(7)).await.status, 400);
 }
 
+/// The answer that holds the token may be lost on the way.
+#[actix_web::test]
+async fn the_browser_that_used_an_invitation_may_ask_again() {
+    let server = Server::start().await;
+    let code = invited(&server, "Ela", &[]).await["code"].clone();
+    let accept = async |attempt: &str| {
+        post(&server, "/api/sign-in/invitation", &json!({ "code": code, "attempt": attempt })).await
+    };
+    let (own, other) = ("a".repeat(43), "b".repeat(43));
+    for _ in 0..2 {
+        let answer = accept(&own).await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        assert_eq!(export(&server, answer.json()["accessToken"].as_str().unwrap()).await.status, 200);
+    }
+    assert!(is_problem(&accept(&other).await, 403, "invalid-code"));
+    assert!(is_problem(&accept("guessable").await, 400, "not-json"));
+}
+
+/// Whoever tries without end from one address does not make the server ask the provider without end.
+#[actix_web::test]
+async fn a_provider_that_is_away_is_named_and_asked_no_more_often_than_an_address_may_try() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = ProviderSettings {
+        issuer: format!("http://{closed}"),
+        client_id: "leadlog".to_owned(),
+        client_secret: None,
+        scope: "openid".to_owned(),
+        scopes_claim: "roles".to_owned(),
+    };
+    let server = Server::start_as(Settings::default(), |pool| {
+        Some(Arc::new(Provider::new(settings, pool.clone()).unwrap()))
+    })
+    .await;
+    assert!(is_problem(&server.get("/api/sign-in").await, 503, "unavailable"));
+    let mut answer = post(&server, "/api/sign-in", &grant()).await;
+    let mut tries = 1;
+    while answer.status == 503 {
+        assert!(is_problem(&answer, 503, "unavailable"), "{}", answer.json());
+        answer = post(&server, "/api/sign-in", &grant()).await;
+        tries += 1;
+    }
+    assert!(is_problem(&answer, 429, "too-many-requests"), "{}", answer.json());
+    assert!(tries > 30, "{tries}");
+    // It is not the provider's fault that somebody is invited.
+    let invitation = invited(&server, "Ela", &[]).await;
+    assert_eq!(accept(&server, &invitation["code"]).await.status, 200);
+}
+
+/// A name is what anybody may have.
+#[actix_web::test]
+async fn of_several_people_of_a_name_one_is_let_in_again_by_id() {
+    let server = Server::start().await;
+    for subject in ["1", "2"] {
+        let identity = ProvidedIdentity {
+            issuer: "https://login.example.com".to_owned(),
+            subject: subject.to_owned(),
+            name: "Ola".parse().unwrap(),
+        };
+        let authority = Authority::new(server.store.log().clone(), server.store.identity().id);
+        authority.sign_in(Identified { identity, scopes: None }).await.unwrap();
+    }
+    assert_eq!(run(&server, &["people", "revoke", "Ola"]).await.lines().count(), 2);
+    let refused = leadlog(&server.database_url, &["people", "readmit", "Ola"]).await;
+    assert!(!refused.is_success && refused.error.contains("2 people of the name Ola"), "{}", refused.error);
+    let listed: Value = serde_json::from_str(&run(&server, &["people", "list", "--json"]).await).unwrap();
+    let id = listed[0]["personId"].as_str().unwrap();
+    assert!(refused.error.contains(id), "{}", refused.error);
+    run(&server, &["people", "readmit", id]).await;
+    let said = run(&server, &["people", "readmit", "Ola"]).await;
+    assert!(said.starts_with("Ola may sign in again") && !said.contains(id), "{said}");
+}
+
 #[actix_web::test]
 async fn a_server_without_a_provider_says_so() {
     let server = Server::start().await;
     let ways = server.get("/api/sign-in").await;
     assert_eq!((ways.status, ways.json()), (200, json!({ "provider": null })));
-    let grant =
-        json!({ "code": "c", "codeVerifier": "v", "redirectUri": "https://x/signed-in", "nonce": "n" });
-    assert!(is_problem(&post(&server, "/api/sign-in", &grant).await, 404, "not-found"));
+    assert!(is_problem(&post(&server, "/api/sign-in", &grant()).await, 404, "not-found"));
 }

@@ -37,8 +37,8 @@ fn identified(name: &str, seconds: i64) -> PersonEvent {
 
 #[test]
 fn an_invitation_lets_one_in_once_and_in_time() {
-    let accept = |seconds| (PersonCommand::Accept, at(seconds));
-    let accepted = PersonEvent::InvitationAccepted { at: at(599) };
+    let accept = |seconds| (PersonCommand::Accept { attempt: None }, at(seconds));
+    let accepted = PersonEvent::InvitationAccepted { attempt_digest: None, at: at(599) };
     Given::with(())
         .given_no_previous_events()
         .when((PersonCommand::Invite(invitation()), at(0)))
@@ -57,9 +57,28 @@ fn an_invitation_lets_one_in_once_and_in_time() {
 }
 
 #[test]
+fn the_browser_that_used_an_invitation_is_answered_again_for_a_while_and_no_other() {
+    let attempt = |digits: &str| Some(digits.repeat(32).parse().unwrap());
+    let accepted = PersonEvent::InvitationAccepted { attempt_digest: attempt("cd"), at: at(300) };
+    let accept = |digits: &str, seconds| (PersonCommand::Accept { attempt: attempt(digits) }, at(seconds));
+    Given::with(()).given(vec![invited()]).when(accept("cd", 300)).then_expect_events(vec![accepted.clone()]);
+    let given = || Given::with(()).given(vec![invited(), accepted.clone()]);
+    // Also when the time of the invitation itself is over.
+    given().when(accept("cd", 899)).then_expect_events(vec![]);
+    given().when(accept("cd", 900)).then_expect_error(PersonError::Used);
+    given().when(accept("ef", 301)).then_expect_error(PersonError::Used);
+    let unnamed = (PersonCommand::Accept { attempt: None }, at(301));
+    given().when(unnamed).then_expect_error(PersonError::Used);
+    Given::with(())
+        .given(vec![invited(), accepted.clone(), PersonEvent::Revoked { at: at(400) }])
+        .when(accept("cd", 401))
+        .then_expect_error(PersonError::Revoked { at: at(400) });
+}
+
+#[test]
 fn an_invitation_that_was_taken_back_lets_nobody_in_and_never_again() {
     let given = || Given::with(()).given(vec![invited(), PersonEvent::Revoked { at: at(5) }]);
-    for command in [PersonCommand::Accept, PersonCommand::Revoke] {
+    for command in [PersonCommand::Accept { attempt: None }, PersonCommand::Revoke] {
         given().when((command, at(6))).then_expect_error(PersonError::Revoked { at: at(5) });
     }
     given().when((PersonCommand::Readmit, at(6))).then_expect_error(PersonError::OnlyInvited);
@@ -105,7 +124,8 @@ fn a_person_who_was_shut_out_stays_out_until_somebody_lets_the_person_in() {
 #[test]
 fn a_name_from_elsewhere_is_taken_as_far_as_it_is_one() {
     let lenient = |text: &str| DisplayName::lenient(text).map(|name| name.as_str().to_owned());
-    assert_eq!(lenient("  Ewa\u{0}\nNowak "), Some("EwaNowak".to_owned()));
+    assert_eq!(lenient("  Ewa\u{0}\nNo\u{200b}wak\u{202e} "), Some("EwaNowak".to_owned()));
+    assert!("Ewa\u{2060}".parse::<DisplayName>().is_err());
     assert_eq!(lenient(&"ż".repeat(300)), Some("ż".repeat(DisplayName::MAX_CHARS)));
     assert_eq!(lenient(" \n"), None);
 }

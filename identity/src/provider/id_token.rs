@@ -23,6 +23,9 @@ const MAX_TOKEN_BYTES: usize = 64 * 1024;
 /// How far the provider's clock and that of this machine may differ, in seconds.
 const CLOCK_TOLERANCE_SECONDS: i64 = 120;
 
+/// How long ago a person may have shown the provider who it is: a browser's attempt lasts ten minutes.
+const MAX_LOGIN_AGE_SECONDS: i64 = 10 * 60;
+
 /// What people are called, as providers say it; the first that is given counts.
 const NAME_CLAIMS: [&str; 4] = ["name", "nickname", "preferred_username", "email"];
 
@@ -50,6 +53,9 @@ pub enum RefusedIdToken {
     /// Its time is over, or has not begun.
     #[error("it does not count at this time; is the clock of this server right?")]
     Expired,
+    /// Somebody has signed in there earlier, and may have left the device to another person since.
+    #[error("it is of somebody who signed in at the provider some time ago")]
+    OldLogin,
     /// It answers another request.
     #[error("it does not belong to this sign-in")]
     Nonce,
@@ -142,6 +148,12 @@ impl Claims {
             || now.saturating_add(CLOCK_TOLERANCE_SECONDS) < begins
         {
             return Err(RefusedIdToken::Expired);
+        }
+        // Several people share a device, so each attempt asks for a login of its own (`max_age=0`), and a provider that heeds it
+        // says when that was. The way there leads through the browser, which could leave the wish out.
+        let is_old = |at: i64| now - at > MAX_LOGIN_AGE_SECONDS + CLOCK_TOLERANCE_SECONDS;
+        if seconds("auth_time").is_some_and(is_old) {
+            return Err(RefusedIdToken::OldLogin);
         }
         if text("nonce") != Some(expected.nonce) {
             return Err(RefusedIdToken::Nonce);

@@ -4,7 +4,7 @@
 //! section 4.1.3; RFC 7636), checks it, and gives the person a token of its own: so a provider needs to know nothing of
 //! browsers' origins, its tokens never lie in a browser, and what the store revokes is void at once.
 //!
-//! What the provider says of itself is kept in the database ([`documents`]). While it does not answer, nobody signs in anew,
+//! Its keys are kept in the database ([`documents`]). While it does not answer, nobody is sent there and nobody signs in anew,
 //! which nothing waits for; who has signed in goes on.
 //!
 //! `openidconnect`, the library, is not used: it checks signatures with code of its own beside that of `jsonwebtoken` and
@@ -28,6 +28,14 @@ pub use id_token::RefusedIdToken;
 
 /// How long the provider may take for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How old what is known of its endpoints may be when somebody is sent there: they are asked for as a way to see that it
+/// answers, once for all who come together.
+const SENDING_MAX_AGE: Duration = Duration::from_secs(30);
+
+/// How old what is known may be else. Keys change some times a year; an ID token with a key that nobody knows has them fetched
+/// at once.
+const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// The largest answer that is read: key sets are the largest, with some kB.
 const MAX_ANSWER_BYTES: usize = 512 * 1024;
@@ -181,9 +189,9 @@ impl Provider {
     /// Where a browser sends somebody who wants to sign in.
     ///
     /// # Errors
-    /// When the provider has never answered, and does not now.
+    /// When the provider does not answer.
     pub async fn authorization_request(&self) -> Result<AuthorizationRequest, ProviderError> {
-        let Configuration { authorization_endpoint, .. } = self.configuration().await?;
+        let Configuration { authorization_endpoint, .. } = self.configuration(SENDING_MAX_AGE).await?;
         let ProviderSettings { client_id, scope, .. } = self.settings.clone();
         Ok(AuthorizationRequest { endpoint: authorization_endpoint, client_id, scope })
     }
@@ -197,7 +205,7 @@ impl Provider {
         grant: &AuthorizationGrant,
         now: Timestamp,
     ) -> Result<Identified, ProviderError> {
-        let configuration = self.configuration().await?;
+        let configuration = self.configuration(MAX_AGE).await?;
         let answer = self.exchange(&configuration, grant).await?;
         let id_token = answer
             .id_token
@@ -218,13 +226,20 @@ impl Provider {
             }
         }
         let scopes = claims.scopes_at(&self.settings.scopes_claim);
+        if scopes.is_none() {
+            let claim = &self.settings.scopes_claim;
+            tracing::warn!(
+                claim,
+                "the provider does not say what people may do: this claim is not in what it says of them"
+            );
+        }
         let name = claims.name().or_else(|| DisplayName::lenient(&subject));
         let name = name.ok_or(RefusedIdToken::Malformed)?;
         let identity = ProvidedIdentity { issuer: self.settings.issuer.clone(), subject, name };
         Ok(Identified { identity, scopes: scopes.and_then(granted) })
     }
 
-    async fn configuration(&self) -> Result<Configuration, ProviderError> {
+    async fn configuration(&self, max_age: Duration) -> Result<Configuration, ProviderError> {
         let issuer = self.settings.issuer.trim_end_matches('/');
         let address = format!("{issuer}/.well-known/openid-configuration");
         let fetch = async || {
@@ -232,7 +247,7 @@ impl Provider {
             // What cannot be used is not kept in the place of what could.
             self.read_configuration(fetched.clone()).map(|_| fetched)
         };
-        self.read_configuration(self.documents.configuration(fetch).await?)
+        self.read_configuration(self.documents.configuration(max_age, fetch).await?)
     }
 
     fn read_configuration(&self, document: Value) -> Result<Configuration, ProviderError> {
@@ -275,7 +290,14 @@ impl Provider {
             Some(secret) => request = request.basic_auth(encoded(client_id), Some(encoded(secret))),
             None => form.push(("client_id", client_id)),
         }
-        self.answer(request.form(&form)).await
+        let (status, body) = self.ask(request.form(&form)).await?;
+        match serde_json::from_slice::<TokenRefusal>(&body) {
+            Ok(TokenRefusal { error }) if status.is_client_error() => Err(match error.as_str() {
+                "invalid_client" | "unauthorized_client" => ProviderError::Client { error: plain(&error) },
+                _ => ProviderError::Code { error: plain(&error) },
+            }),
+            _ => self.read(status, &body),
+        }
     }
 
     async fn check(
@@ -290,7 +312,7 @@ impl Provider {
             let has_keys = fetched.get("keys").is_some_and(Value::is_array);
             if has_keys { Ok(fetched) } else { Err(self.unavailable("does not say which keys it has")) }
         };
-        let keys = self.documents.keys(&fetch).await?;
+        let keys = self.documents.keys(MAX_AGE, &fetch).await?;
         let expected = id_token::Expected {
             issuer: &self.settings.issuer,
             client_id: &self.settings.client_id,
@@ -300,7 +322,7 @@ impl Provider {
         match id_token::check(id_token, keys, &expected) {
             // The provider has changed its keys since.
             Err(RefusedIdToken::UnknownKey) => {
-                let keys = self.documents.newer_keys(&fetch).await?;
+                let keys = self.documents.keys(Duration::ZERO, &fetch).await?;
                 Ok(id_token::check(id_token, keys, &expected)?)
             }
             checked => Ok(checked?),
@@ -308,6 +330,11 @@ impl Provider {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ProviderError> {
+        let (status, body) = self.ask(request).await?;
+        self.read(status, &body)
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ProviderError> {
         let mut response = request.send().await.map_err(|error| {
             // The words of the error may repeat the address with what stands in it.
             self.unavailable(if error.is_timeout() { "does not answer in time" } else { "cannot be reached" })
@@ -320,17 +347,14 @@ impl Provider {
             }
             body.extend_from_slice(&chunk);
         }
-        if status == StatusCode::OK {
-            return serde_json::from_slice(&body)
-                .map_err(|_| self.unavailable("answers no JSON as documented"));
+        Ok((status, body))
+    }
+
+    fn read<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Result<T, ProviderError> {
+        if status != StatusCode::OK {
+            return Err(self.unavailable(&format!("answers {status}")));
         }
-        match serde_json::from_slice::<TokenRefusal>(&body) {
-            Ok(TokenRefusal { error }) if status.is_client_error() => Err(match error.as_str() {
-                "invalid_client" | "unauthorized_client" => ProviderError::Client { error: plain(&error) },
-                _ => ProviderError::Code { error: plain(&error) },
-            }),
-            _ => Err(self.unavailable(&format!("answers {status}"))),
-        }
+        serde_json::from_slice(body).map_err(|_| self.unavailable("answers no JSON as documented"))
     }
 
     fn unavailable(&self, what: &str) -> ProviderError {

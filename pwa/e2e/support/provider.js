@@ -22,7 +22,8 @@ const page = (uid) => `<!doctype html><html lang="pl"><title>Logowanie</title>
 
 /**
  * A real OpenID Connect provider, on a loopback port of its own, whose people say who they are and nothing else. Its client
- * `leadlog` is public and must show PKCE; its ID tokens carry `name` and `roles`.
+ * `leadlog` must show PKCE. As a rule it is public, and ID tokens carry `name` and `roles`; with a `secret` it must show that,
+ * too, and what people are called and may do is said at the userinfo endpoint alone.
  */
 export class Provider {
   issuer;
@@ -30,11 +31,17 @@ export class Provider {
   requests = [];
   /** Whether people reach it, and the server does not. */
   isAway = false;
+  /** How long ago those who sign in did so in truth: who did not ask for a login of its own finds that of somebody else. */
+  loginAgeSeconds = 0;
+  /** Whether the userinfo endpoint fails. */
+  hasNoUserinfo = false;
   #server = createServer();
   #returnTo;
+  #secret;
 
-  static async start() {
+  static async start({ secret } = {}) {
     const provider = new Provider();
+    provider.#secret = secret;
     const server = provider.#server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     provider.issuer = `http://127.0.0.1:${server.address().port}`;
@@ -58,7 +65,7 @@ export class Provider {
       clients: [
         {
           client_id: 'leadlog',
-          token_endpoint_auth_method: 'none',
+          ...(this.#secret ? { client_secret: this.#secret, token_endpoint_auth_method: 'client_secret_basic' } : { token_endpoint_auth_method: 'none' }),
           grant_types: ['authorization_code'],
           response_types: ['code'],
           redirect_uris: [`http://127.0.0.1${RETURN_PATH}`],
@@ -67,8 +74,8 @@ export class Provider {
       jwks: { keys: [newKey()] },
       pkce: { required: () => true },
       claims: { openid: ['sub'], profile: ['name', 'roles'] },
-      // In the ID token, which is all that the server looks at.
-      conformIdTokenClaims: false,
+      // Whether they are at the userinfo endpoint alone.
+      conformIdTokenClaims: this.#secret !== undefined,
       features: { devInteractions: { enabled: false } },
       interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
       cookies: { keys: ['of this test'] },
@@ -91,6 +98,7 @@ export class Provider {
     this.#server.on('request', (request, response) => {
       const url = new URL(request.url, this.issuer);
       if (this.isAway && SERVER_PATHS.test(url.pathname)) return request.destroy();
+      if (this.hasNoUserinfo && url.pathname === '/me') return response.writeHead(403, { 'content-type': 'application/json' }).end('{"error":"access_denied"}');
       if (url.pathname === '/auth') this.requests.push(Object.fromEntries(url.searchParams));
       const [, root, uid, act] = url.pathname.split('/');
       if (root !== 'interaction') return answer(request, response);
@@ -103,7 +111,7 @@ export class Provider {
       let body = '';
       for await (const chunk of request) body += chunk;
       const accountId = new URLSearchParams(body).get('name');
-      return oidc.interactionFinished(request, response, { login: { accountId, remember: false } });
+      return oidc.interactionFinished(request, response, { login: { accountId, remember: false, ts: Math.floor(Date.now() / 1000) - this.loginAgeSeconds } });
     }
     if (act === 'abort') return oidc.interactionFinished(request, response, { error: 'access_denied' });
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page(uid));

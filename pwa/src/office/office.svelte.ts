@@ -1,6 +1,8 @@
-import { type SignedIn, SignInError } from '../sign-in/store';
+import { refusalOf, type SignedIn, SignInError } from '../sign-in/store';
 
 const KEY = 'leadlog.office';
+/** An iPad lies about, and the next one who takes it is somebody else. */
+const IDLE_MS = 15 * 60_000;
 
 /** An organizer at this browser, whoever captures on it. */
 export interface OfficeSession {
@@ -10,11 +12,14 @@ export interface OfficeSession {
   readonly scopes: readonly string[];
   /** Milliseconds since 1970. */
   readonly endsAt: number;
+  /** When she last did something at the office, in milliseconds since 1970. */
+  readonly usedAt: number;
 }
 
 /**
- * The organizer who is signed in. The token is in the storage of this tab alone: it goes with the tab, when it has expired,
- * when the server does not take it any more, and with "Wyloguj".
+ * The organizer who is signed in. The token is in the storage of this tab alone: it goes with the tab, when it has expired or
+ * was not used for a quarter of an hour, when the server does not take it any more, when the iPad is handed over, and with
+ * "Wyloguj".
  */
 class Office {
   session = $state.raw<OfficeSession | null>(null);
@@ -35,7 +40,14 @@ class Office {
       token: accessToken ?? null,
       scopes: scope?.split(' ').filter(Boolean) ?? [],
       endsAt: Date.now() + expiresIn * 1000,
+      usedAt: Date.now(),
     });
+  }
+
+  /** She is here. */
+  use(): void {
+    this.#look();
+    if (this.session) this.#keep({ ...this.session, usedAt: Date.now() });
   }
 
   /** Forgets the token. `byItself`: nobody has asked for it. */
@@ -48,7 +60,7 @@ class Office {
 
   /** All leads or contacts, as a file under the server's name for it. Rejects with `SignInError`: `refused` without the right. */
   async export(what: 'leads' | 'contacts', format: string): Promise<File> {
-    this.#look();
+    this.use();
     const token = this.session?.token;
     if (!token) throw new SignInError('stale');
     try {
@@ -63,9 +75,10 @@ class Office {
         throw new SignInError('stale');
       }
       if (response.status === 403) throw new SignInError('refused');
-      if (!response.ok) throw new SignInError('unreachable', `status ${response.status}`);
+      if (!response.ok) throw await refusalOf(response);
       const name = /filename="([^"]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1];
       const blob = await response.blob();
+      this.use();
       return new File([blob], name ?? `${what}.${format}`, { type: blob.type });
     } catch (reason) {
       throw reason instanceof SignInError ? reason : new SignInError('unreachable', String(reason));
@@ -82,7 +95,7 @@ class Office {
   #look(): void {
     clearTimeout(this.#timer);
     if (!this.session) return;
-    const left = this.session.endsAt - Date.now();
+    const left = Math.min(this.session.endsAt, this.session.usedAt + IDLE_MS) - Date.now();
     if (left <= 0) this.end(true);
     else this.#timer = setTimeout(() => this.#look(), left);
   }

@@ -71,6 +71,7 @@ test('the provider is shown the digest of the verifier, never the verifier', asy
     code_challenge: await challengeOf(attempt.verifier),
     code_challenge_method: 'S256',
     prompt: 'login',
+    max_age: '0',
   });
 });
 
@@ -105,7 +106,10 @@ test('the server is shown the code with the secrets, and says who it is or why n
     [403, { type: 'urn:leadlog:problem:sign-in-refused', detail: 'this person was shut out' }, 'refused'],
     [403, { type: 'about:blank' }, 'unreachable'],
     [429, {}, 'busy'],
+    [503, { type: 'urn:leadlog:problem:unavailable', detail: 'The provider of identities does not answer.' }, 'unavailable'],
+    [404, { type: 'urn:leadlog:problem:not-found' }, 'unavailable'],
     [503, {}, 'unreachable'],
+    [502, '<html>', 'unreachable'],
     [200, {}, 'unreachable'],
     [200, '<html>Welcome to the WiFi</html>', 'unreachable'],
   ]) {

@@ -60,7 +60,7 @@ function read(name: string, now: number): Attempt | null {
 }
 
 /** 256 bits. */
-function random(): string {
+export function random(): string {
   return base64url(crypto.getRandomValues(new Uint8Array(32)));
 }
 

@@ -23,6 +23,8 @@ export async function authorizationUrl(provider: Provider, attempt: Attempt, ret
     code_challenge_method: 'S256',
     // Several people share an iPad: whoever was there before must not be signed in for the next one.
     prompt: 'login',
+    // The server looks in the ID token whether it was heeded.
+    max_age: '0',
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   return url.href;

@@ -22,19 +22,20 @@ export interface SignedIn {
 /**
  * Why nobody was signed in. `denied`: the person has said no at the provider. `provider`: the provider could not.
  * `stale`: the answer is to no question of this page, or to an old one. `refused`: the server does not let this person in;
- * the message says why. `code`: the invitation does not count. `busy`: too many tries. `unreachable`: nobody answers.
+ * the message says why. `code`: the invitation does not count. `busy`: too many tries. `unavailable`: the server answers that it
+ * cannot now; the message says why. `unreachable`: nobody answers.
  */
 export class SignInError extends Error {
   constructor(
-    readonly code: 'denied' | 'provider' | 'stale' | 'refused' | 'code' | 'busy' | 'unreachable',
+    readonly code: 'denied' | 'provider' | 'stale' | 'refused' | 'code' | 'busy' | 'unavailable' | 'unreachable',
     message = '',
   ) {
     super(message);
   }
 }
 
-/** Nobody waits longer to be offered a sign-in. */
-const FIND_TIMEOUT_MS = 2_000;
+/** The server asks the provider meanwhile, and waits five seconds for it. */
+const FIND_TIMEOUT_MS = 7_000;
 const SIGN_IN_TIMEOUT_MS = 20_000;
 
 const REFUSALS = {
@@ -43,15 +44,16 @@ const REFUSALS = {
 } as const;
 
 /** The provider, if there is one and the server says so in time. */
-export async function findProvider(): Promise<Provider | null> {
+export function findProvider(): Promise<Provider | null> {
+  return askForProvider().catch(() => null);
+}
+
+/** The provider; `null` where the server was told of none. Rejects with `SignInError`. */
+export async function askForProvider(): Promise<Provider | null> {
   // Over plain HTTP the browser computes no SHA-256, and a code would not be safe.
   if (!crypto.subtle) return null;
-  try {
-    const response = await fetch('/api/sign-in', { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(FIND_TIMEOUT_MS) });
-    return response.ok ? ((await response.json()).provider ?? null) : null;
-  } catch {
-    return null;
-  }
+  const { provider } = await ask('/api/sign-in', { cache: 'no-store' }, FIND_TIMEOUT_MS);
+  return (provider as Provider | null | undefined) ?? null;
 }
 
 /** Shows the server what the provider gave. Rejects with `SignInError`. */
@@ -59,30 +61,32 @@ export function exchange(code: string, { verifier, nonce }: Attempt, redirectUri
   return post('/api/sign-in', { code, codeVerifier: verifier, nonce, redirectUri });
 }
 
-/** Uses an invitation up. Rejects with `SignInError`. */
-export function redeem(code: string): Promise<SignedIn> {
-  return post('/api/sign-in/invitation', { code });
+/** Why the server did not do what it was asked, by its answer: also one that a portal has given in its place. */
+export async function refusalOf(response: Response): Promise<SignInError> {
+  const problem: { type?: unknown; detail?: unknown } | null = await response.json().catch(() => null);
+  const type = String(problem?.type);
+  const detail = typeof problem?.detail === 'string' ? problem.detail : '';
+  const code = response.status === 403 && Object.entries(REFUSALS).find(([urn]) => type === urn)?.[1];
+  if (code) return new SignInError(code, detail);
+  if (response.status === 429) return new SignInError('busy', detail);
+  return new SignInError(type.startsWith('urn:leadlog:problem:') ? 'unavailable' : 'unreachable', detail);
 }
 
-async function post(path: string, body: object): Promise<SignedIn> {
+/** Rejects with `SignInError`. */
+export async function post(path: string, body: object): Promise<SignedIn> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  const answer = (await ask(path, init, SIGN_IN_TIMEOUT_MS)) as Partial<SignedIn>;
+  // A portal may answer anything with 200.
+  if (typeof answer.person?.name === 'string' && Number(answer.expiresIn) > 0) return answer as SignedIn;
+  throw new SignInError('unreachable', 'the answer is not of the server');
+}
+
+async function ask(path: string, init: RequestInit, timeoutMs: number): Promise<Record<string, unknown>> {
   try {
-    const response = await fetch(path, {
-      method: 'POST',
-      credentials: 'omit',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(SIGN_IN_TIMEOUT_MS),
-    });
-    const answer = await response.json();
-    // A portal may answer anything with 200.
-    if (response.ok && typeof answer.person?.name === 'string' && answer.expiresIn > 0) return answer;
-    throw refusal(response.status, answer);
+    const response = await fetch(path, { ...init, credentials: 'omit', signal: AbortSignal.timeout(timeoutMs) });
+    if (!response.ok) throw await refusalOf(response);
+    return await response.json();
   } catch (reason) {
     throw reason instanceof SignInError ? reason : new SignInError('unreachable', String(reason));
   }
-}
-
-function refusal(status: number, problem: { type?: string; detail?: string }): SignInError {
-  const code = Object.entries(REFUSALS).find(([type]) => status === 403 && type === problem.type)?.[1];
-  return new SignInError(code ?? (status === 429 ? 'busy' : 'unreachable'), problem.detail);
 }

@@ -76,6 +76,7 @@ fn what_the_provider_says_to_this_store_now_counts() {
             claims.into()
         }),
         with("exp", json!(NOW - CLOCK_TOLERANCE_SECONDS + 1)),
+        with("auth_time", json!(NOW - MAX_LOGIN_AGE_SECONDS)),
     ] {
         let read = check(&signer.signed(&header(), &claims), keys.clone(), &expected());
         assert_eq!(read.map(|claims| claims.subject), Ok("24400320".to_owned()), "{claims}");
@@ -118,6 +119,7 @@ fn everything_else_does_not_count_and_says_why() {
         ("expired", signed(with("exp", json!(NOW - CLOCK_TOLERANCE_SECONDS))), RefusedIdToken::Expired),
         ("not yet", signed(with("nbf", json!(NOW + CLOCK_TOLERANCE_SECONDS + 1))), RefusedIdToken::Expired),
         ("no end", signed(without("exp")), RefusedIdToken::Malformed),
+        ("an earlier login", signed(with("auth_time", json!(NOW - 3_600))), RefusedIdToken::OldLogin),
         ("nonce", signed(with("nonce", json!("other"))), RefusedIdToken::Nonce),
         ("no nonce", signed(without("nonce")), RefusedIdToken::Nonce),
         ("nobody", signed(with("sub", json!(""))), RefusedIdToken::Malformed),
