@@ -58,6 +58,7 @@ const fn in_words(scope: Scope) -> &'static str {
     match scope {
         Scope::Capture => "give leads to the store",
         Scope::Quarantine => "hand in what a device that was shut out still holds",
+        Scope::Relay => "Bring what a hub has taken in, and what it has heard of its devices",
         Scope::Organize => "look after an event",
         Scope::Crm => "take leads and contacts out",
         Scope::Operate => "look after the store itself",

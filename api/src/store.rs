@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use domain::{PublishedCampaigns, Tier};
 use event_store::{ConnectError, LogError, PostgresLog};
+use hub::state::MakeHubError;
 use intake::StoreIdentity;
 use managed_postgres::Cluster;
 use sqlx::PgPool;
@@ -121,13 +122,24 @@ impl Store {
 
     async fn read(pool: PgPool) -> Result<Self, OpenError> {
         let head = event_store::head(&pool).await?;
+        let tier = if event_store::is_hub(&pool).await? { Tier::Hub } else { Tier::Cloud };
         let log = PostgresLog::new(pool);
         Ok(Self {
             campaigns: Arc::new(KnownCampaigns::load(log.clone()).await?),
             log,
-            identity: StoreIdentity { id: head.store_id, tier: Tier::Cloud },
+            identity: StoreIdentity { id: head.store_id, tier },
             opened_at: head.position,
         })
+    }
+
+    /// Makes it a hub, for good.
+    ///
+    /// # Errors
+    /// When it is a cloud that is in use.
+    pub async fn make_hub(&mut self) -> Result<(), MakeHubError> {
+        hub::state::make_hub(self.pool()).await?;
+        self.identity.tier = Tier::Hub;
+        Ok(())
     }
 
     /// Its database.

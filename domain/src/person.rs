@@ -8,9 +8,12 @@
 //! The code of an invitation is known by its digest alone. Names are personal data of those who work at an event; leads
 //! carry them, too.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checked_text::{checked_text, is_hex, is_unseen};
 use crate::{CodeDigest, Entry, Scopes, Timestamp};
@@ -45,11 +48,23 @@ pub enum PersonTextError {
 }
 
 checked_text!(PersonId, PersonTextError, Id, |text| text.len() == 32 && is_hex(text));
-checked_text!(DisplayName, PersonTextError, Name, |text| {
-    (1..=DisplayName::MAX_CHARS).contains(&text.chars().count())
-        && !text.chars().any(is_unseen)
-        && text.trim() == text
-});
+
+impl FromStr for DisplayName {
+    type Err = PersonTextError;
+
+    fn from_str(text: &str) -> Result<Self, PersonTextError> {
+        // What may stand in one is taken whole, or not at all.
+        Self::lenient(text).filter(|name| name.0 == text).ok_or(PersonTextError::Name)
+    }
+}
+
+/// What stands in the log is a name, whatever is a good one today: nobody is kept out by a rule that came later.
+impl<'de> Deserialize<'de> for DisplayName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        Self::lenient(&text).ok_or_else(|| D::Error::custom(PersonTextError::Name))
+    }
+}
 
 impl PersonId {
     /// The id as text.
@@ -77,7 +92,8 @@ impl DisplayName {
     pub fn lenient(text: &str) -> Option<Self> {
         let plain: String = text.chars().filter(|char| !is_unseen(*char)).collect();
         let cut: String = plain.trim().chars().take(Self::MAX_CHARS).collect();
-        cut.trim().parse().ok()
+        let name = cut.trim();
+        (!name.is_empty()).then(|| Self(name.to_owned()))
     }
 }
 

@@ -12,6 +12,8 @@ pub enum Scope {
     Capture,
     /// Hand in what a device that was shut out still holds, for somebody to look at. Such devices get it by themselves.
     Quarantine,
+    /// Bring leads of many devices, and what was heard of them: a hub, which is believed.
+    Relay,
     /// Look after an event: exports, backups, devices.
     Organize,
     /// Take leads and contacts out.
@@ -22,16 +24,20 @@ pub enum Scope {
 
 /// A text that names no scope. It is not repeated: it may be what somebody typed into the wrong field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be out of capture, quarantine, organize, crm and operate")]
+#[error("must be out of capture, quarantine, relay, organize, crm and operate")]
 pub struct ScopeError;
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] = [Self::Capture, Self::Quarantine, Self::Organize, Self::Crm, Self::Operate];
+    pub const ALL: [Self; 6] =
+        [Self::Capture, Self::Quarantine, Self::Relay, Self::Organize, Self::Crm, Self::Operate];
 
-    /// Those that are given to people and programs. `operate` means nothing yet, and is given to nobody: what it will mean
-    /// one day is not decided by who got it before.
-    pub const GRANTABLE: [Self; 3] = [Self::Capture, Self::Organize, Self::Crm];
+    /// Those that are given to people. `operate` means nothing yet, and is given to nobody: what it will mean one day is not
+    /// decided by who got it before.
+    pub const FOR_PEOPLE: &[Self] = &[Self::Capture, Self::Organize, Self::Crm];
+
+    /// Those that are given to programs.
+    pub const FOR_PROGRAMS: &[Self] = &[Self::Capture, Self::Relay, Self::Organize, Self::Crm];
 
     const fn bit(self) -> u8 {
         1 << self as u8
@@ -42,6 +48,7 @@ impl Scope {
         match self {
             Self::Capture => "capture",
             Self::Quarantine => "quarantine",
+            Self::Relay => "relay",
             Self::Organize => "organize",
             Self::Crm => "crm",
             Self::Operate => "operate",
@@ -67,21 +74,49 @@ impl FromStr for Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// There is no such scope.
-    #[error("must be out of capture, organize and crm")]
-    Unknown,
-    /// It is for later, or for devices alone.
-    #[error("{0} is not given to anybody like this; must be out of capture, organize and crm")]
-    NotGiven(Scope),
+    #[error("must be out of {}", list(.among))]
+    Unknown {
+        /// Those that there are.
+        among: &'static [Scope],
+    },
+    /// It is for later, or for others alone.
+    #[error("{scope} is not given to anybody like this; must be out of {}", list(.among))]
+    NotGiven {
+        /// What was wished for.
+        scope: Scope,
+        /// Those that are given.
+        among: &'static [Scope],
+    },
+}
+
+fn list(scopes: &[Scope]) -> String {
+    let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 impl Scope {
-    /// The scope of this name, if it can be given to somebody.
+    /// The scope of this name, if it can be given to a person.
     ///
     /// # Errors
     /// [`GrantError`] when it cannot.
-    pub fn grantable(text: &str) -> Result<Self, GrantError> {
-        let scope: Self = text.parse().map_err(|ScopeError| GrantError::Unknown)?;
-        if Self::GRANTABLE.contains(&scope) { Ok(scope) } else { Err(GrantError::NotGiven(scope)) }
+    pub fn for_person(text: &str) -> Result<Self, GrantError> {
+        Self::grantable(text, Self::FOR_PEOPLE)
+    }
+
+    /// The same for a program.
+    ///
+    /// # Errors
+    /// [`GrantError`] when it cannot.
+    pub fn for_program(text: &str) -> Result<Self, GrantError> {
+        Self::grantable(text, Self::FOR_PROGRAMS)
+    }
+
+    fn grantable(text: &str, among: &'static [Self]) -> Result<Self, GrantError> {
+        let scope: Self = text.parse().map_err(|ScopeError| GrantError::Unknown { among })?;
+        if among.contains(&scope) { Ok(scope) } else { Err(GrantError::NotGiven { scope, among }) }
     }
 }
 
@@ -157,13 +192,15 @@ mod tests {
 
     #[test]
     fn a_scope_that_is_for_later_or_for_devices_is_given_to_nobody() {
-        assert_eq!(Scope::grantable("crm"), Ok(Scope::Crm));
-        assert_eq!(Scope::grantable("operate"), Err(GrantError::NotGiven(Scope::Operate)));
-        assert_eq!(Scope::grantable("admin"), Err(GrantError::Unknown));
-        for scope in Scope::ALL {
-            let told = GrantError::NotGiven(scope).to_string();
-            assert!(Scope::GRANTABLE.iter().all(|scope| told.contains(scope.as_str())), "{told}");
+        assert_eq!(Scope::for_program("crm"), Ok(Scope::Crm));
+        // Nobody who signs in is believed about devices.
+        assert_eq!(Scope::for_program("relay"), Ok(Scope::Relay));
+        let told = |text| Scope::for_person(text).map_err(|error| error.to_string());
+        let among = "must be out of capture, organize and crm";
+        for scope in ["relay", "quarantine", "operate"] {
+            assert_eq!(told(scope), Err(format!("{scope} is not given to anybody like this; {among}")));
         }
+        assert_eq!(told("admin"), Err(among.to_owned()));
     }
 
     #[test]

@@ -41,5 +41,5 @@ pub use log::{AppendError, Appended, EventLog, Head, LogError, Placed};
 pub use memory::{AppendFailure, MemoryLog};
 pub use postgres::{
     ConnectError, PostgresLog, append, close, connect, head, head_to_append, holds_receipts, is_forbidden,
-    is_there, migrate, missing_append_grants, missing_grants, missing_read_grants, read_after,
+    is_hub, is_there, migrate, missing_append_grants, missing_grants, missing_read_grants, read_after,
 };

@@ -331,9 +331,9 @@ impl Authority {
         let Identified { identity, scopes } = identified;
         let id = inviting::id_of(&identity.issuer, &identity.subject).ok_or(SignInError::UnknownCode)?;
         let name = identity.name.clone();
+        // Before it is decided: what is revoked meanwhile makes void what is given now.
+        let revocations = self.people.refresh().await?.get(&id).map_or(0, Person::revocations);
         inviting::identify(&self.pool, &id, identity).await?;
-        let people = self.people.refresh().await?;
-        let revocations = people.get(&id).map_or(0, Person::revocations);
         Ok(SignedIn { id, name, scopes, revocations })
     }
 

@@ -101,7 +101,8 @@ pub async fn answer<L: EventLog, R: Recorder>(
     let mut state = StoreState {
         id: identity.id,
         tier: identity.tier,
-        head: recorded.head,
+        // The relay has read the log, too, and adds to it.
+        head: recorded.head.max(relay.relayed_through.unwrap_or(0)),
         relayed_through: relay.relayed_through,
         cloud_receipt: relay.cloud_receipt,
     };

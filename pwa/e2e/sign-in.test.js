@@ -419,7 +419,7 @@ test('an organizer opens her invitation, and downloads leads and contacts; the i
 
 test('an organizer signs in with the provider; when the token counts no more, she is told so', async () => {
   await page.clock.install();
-  await openReady(page, server.url);
+  await openConnected(page, server, { name: 'iPad 5' });
   await signIn(page, 'Kasia Lis');
   await openOffice();
   await page.getByRole('button', { name: 'Zaloguj się' }).click();
@@ -450,13 +450,32 @@ test('an organizer signs in with the provider; when the token counts no more, sh
   await see(page, 'Sesja organizatora wygasła. Zaloguj się ponownie.');
   assert.equal(await page.evaluate(() => sessionStorage.getItem('leadlog.office')), null);
 
-  // Nor does the token go from hand to hand.
+  // Nor does the token go from hand to hand, nor the file that she has asked for.
   await page.getByRole('button', { name: 'Zaloguj się' }).click();
   await sayWho(page, 'Ewa Szef');
   await see(page, 'Zalogowano: Ewa Szef');
+  let isAsked = false;
+  let answerExport;
+  const held = new Promise((resolve) => (answerExport = resolve));
+  await page.route('**/api/exports/**', async (route) => {
+    isAsked = true;
+    await held;
+    await route.continue().catch(() => undefined);
+  });
+  const files = [];
+  page.on('download', (file) => files.push(file.suggestedFilename()));
+  await page.getByRole('button', { name: 'Zgłoszenia: CSV', exact: true }).click();
+  await until(() => isAsked, 'the question for the file');
   await openScreen(page, '#', 'Shootout 3x3 2026');
-  await signIn(page, 'Ola Wilk');
+  await openHandOver(page);
+  await page.getByLabel('Ktoś inny').fill('Ola Wilk');
+  await page.getByRole('button', { name: 'Zaczynam' }).click();
+  await seeOperator(page, 'Ola Wilk');
   assert.equal(await page.evaluate(() => sessionStorage.getItem('leadlog.office')), null);
+  answerExport();
+  await page.unroute('**/api/exports/**');
+  await save(page, person('after-hand-over'));
+  assert.deepEqual(files, []);
   await signIn(page, 'Kasia Lis');
 
   await openScreen(page, '#', 'Shootout 3x3 2026');
@@ -499,10 +518,10 @@ test('a provider that wants a secret, and says what people may do at its userinf
     await see(page, 'Zalogowano: Ewa Szef');
     await page.getByText('Może: prowadzić wydarzenie').waitFor();
     await page.getByRole('button', { name: 'Wyloguj' }).click();
-    // What it does not say is not believed, and keeps nobody out.
+    // Nobody is let in under a number, in the place of the name.
     other.hasNoUserinfo = true;
     await signInAtOffice();
-    await page.getByText('Ta osoba nie ma prawa pobierać zgłoszeń.').waitFor();
+    await page.getByText('The provider of identities does not answer as it should.').waitFor();
   } finally {
     await beside.remove();
     await other.stop();

@@ -14,9 +14,9 @@ import { Server } from './support/server.js';
  */
 const FORM_LIMIT_BYTES = 126_100;
 /** With the second script and what reads QR codes, which come after the form, and the reduced mode, which comes where it must. */
-const WHOLE_APP_LIMIT_BYTES = 161_900;
+const WHOLE_APP_LIMIT_BYTES = 162_100;
 /** Of what is the app's own and changes with most versions: what an update transfers when libraries, style and WASM are the same. */
-const OWN_LIMIT_BYTES = 38_600;
+const OWN_LIMIT_BYTES = 39_000;
 
 let server;
 let ipad;

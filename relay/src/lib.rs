@@ -208,6 +208,11 @@ impl Relay {
         &self.state
     }
 
+    /// Whether the last request came to nothing, so that the next one waits.
+    pub fn is_backing_off(&self) -> bool {
+        self.backoff.until(self.now_ms).is_some()
+    }
+
     /// Takes in a fact. `now_ms` is a monotonic clock.
     pub fn handle(&mut self, now_ms: u64, input: Input) {
         self.now_ms = self.now_ms.max(now_ms);

@@ -44,7 +44,7 @@ struct Add {
     name: ApiClientId,
 
     /// What it may do: crm takes leads and contacts out. More than one: --scope crm,organize
-    #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = Scope::grantable)]
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = Scope::for_program)]
     scopes: Vec<Scope>,
 
     /// Print one JSON object instead, for programs.
@@ -63,7 +63,7 @@ struct SetScopes {
     name: ApiClientId,
 
     /// All that it may do from now on: crm takes leads and contacts out. More than one: --scope crm,organize
-    #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = Scope::grantable)]
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = Scope::for_program)]
     scopes: Vec<Scope>,
 
     #[command(flatten)]

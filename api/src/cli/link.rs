@@ -34,6 +34,7 @@ impl Link {
 pub(super) fn check_base_url(url: &str) -> anyhow::Result<()> {
     let is_address = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
     ensure!(is_address, "--url must begin with https:// (or http:// for this computer), not {url:?}");
+    ensure!(!url.contains(['?', '#']), "--url is where the app is opened, without ? and #, not {url:?}");
     Ok(())
 }
 

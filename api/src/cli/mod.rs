@@ -9,6 +9,7 @@ mod devices;
 mod enrolments;
 mod export;
 mod failure;
+mod hub;
 mod import;
 mod interruption;
 mod keys;
@@ -60,6 +61,7 @@ struct Cli {
 enum Command {
     /// Serve the form and the API.
     Serve(serve::Serve),
+    Hub(hub::Hub),
     // These bring their own words: a line here would take the place of all their help.
     Export(export::Export),
     Campaigns(campaigns::Campaigns),
@@ -91,6 +93,7 @@ pub fn run() -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Serve(serve) => serve.run().await,
+            Command::Hub(hub) => hub.run().await,
             Command::Export(export) => export.run().await,
             Command::Campaigns(campaigns) => campaigns.run().await,
             Command::Quarantine(quarantine) => quarantine.run().await,
@@ -135,7 +138,7 @@ fn with_plain_usage(mut command: clap::Command) -> clap::Command {
 /// The log goes to standard error: standard output is for what a command was asked for.
 fn start_log(cli: &Cli) {
     let filter = cli.log.as_deref().unwrap_or(match cli.command {
-        Command::Serve(_) => "info,sqlx=warn",
+        Command::Serve(_) | Command::Hub(_) => "info,sqlx=warn",
         // A statement of a command may take its time: its progress is told.
         _ => "info,sqlx=error",
     });

@@ -18,7 +18,7 @@ use crate::store::Store;
 
 /// Makes a one-time link by which a person signs in, without any provider of identities.
 ///
-/// Open it in a browser: it signs in for twelve hours, and shows what the person may do there, such as taking leads and
+/// Open it in a browser: it signs in for twelve hours at most, and shows what the person may do there, such as taking leads and
 /// contacts out. It works once. A hostess needs none to capture: her name is enough, and the iPad sends by its own key.
 #[derive(Args)]
 pub(super) struct Invite {
@@ -27,7 +27,7 @@ pub(super) struct Invite {
     name: DisplayName,
 
     /// What the person may do: organize looks after an event, crm takes leads and contacts out. More than one: --scope organize,crm
-    #[arg(long = "scope", value_name = "SCOPE", default_value = "organize", value_delimiter = ',', value_parser = Scope::grantable)]
+    #[arg(long = "scope", value_name = "SCOPE", default_value = "organize", value_delimiter = ',', value_parser = Scope::for_person)]
     scopes: Vec<Scope>,
 
     /// How long the link works, for example 1h or 2d; 7d at most.
@@ -88,7 +88,7 @@ struct Revoke {
 /// Lets a person in again who was shut out, and whom the provider knows. Who came by an invitation needs another one.
 #[derive(Args)]
 struct Readmit {
-    /// The name, or the id where several people of that name were shut out.
+    /// The name, or the id where several people have that name.
     #[arg(value_name = "NAME|PERSON")]
     which: String,
 
@@ -233,25 +233,25 @@ impl Readmit {
         let readmitted = database
             .with_store_to_append(async |store| {
                 let people = known(store).await?;
-                let shut_out: Vec<_> =
-                    meant(&people, &which)?.into_iter().filter(|(_, it)| it.revoked_at().is_some()).collect();
+                let all = meant(&people, &which)?;
+                let shut_out: Vec<_> = all.iter().filter(|(_, it)| it.revoked_at().is_some()).collect();
                 ensure!(!shut_out.is_empty(), "{which} was not shut out");
                 let known: Vec<_> = shut_out.into_iter().filter(|(_, it)| it.identity().is_some()).collect();
                 ensure!(
                     !known.is_empty(),
                     "{which} came by an invitation, which works once; `leadlog invite` makes another"
                 );
-                // Nobody is let in by having the name of somebody.
-                let [(id, _)] = known[..] else {
+                // Nobody is let in by having the name of somebody, who need not have been shut out.
+                let ([(id, _)], 1) = (&known[..], all.len()) else {
                     let ids: Vec<&str> = known.iter().map(|(id, _)| id.as_str()).collect();
                     bail!(
-                        "{} people of the name {which} were shut out; say which by the id: {}",
-                        ids.len(),
+                        "there are {} people of the name {which}; say which by the id. Shut out: {}",
+                        all.len(),
                         ids.join(", ")
                     );
                 };
                 undisputed(identity::readmit_person(store.pool(), id).await)?;
-                Ok(id.clone())
+                Ok(PersonId::clone(id))
             })
             .await?;
         Ok(writeln!(std::io::stdout(), "{which} may sign in again (person {readmitted})")?)
@@ -266,15 +266,16 @@ fn undisputed(done: Result<(), PersonCommandError>) -> Result<(), PersonCommandE
     }
 }
 
-/// The people that a name or an id means.
+/// The people that a name means, or the one of an id: whose name is somebody's id is not meant by that.
 fn meant<'a>(people: &'a Known, which: &str) -> anyhow::Result<Vec<(&'a PersonId, &'a Person)>> {
-    let all: Vec<(&PersonId, &Person)> = people
-        .iter()
-        .filter_map(|(id, person)| Some((id, person?)))
-        .filter(|(id, person)| {
-            id.as_str() == which || person.name().is_some_and(|name| name.as_str() == which)
-        })
-        .collect();
+    let all: Vec<(&PersonId, &Person)> =
+        people.iter().filter_map(|(id, person)| Some((id, person?))).collect();
+    let of_id = all.iter().find(|(id, _)| id.as_str() == which).copied();
+    let has_name = |person: &Person| person.name().is_some_and(|name| name.as_str() == which);
+    let all = match of_id {
+        Some(one) => vec![one],
+        None => all.into_iter().filter(|(_, person)| has_name(person)).collect(),
+    };
     if all.is_empty() {
         bail!("nobody signed in or was invited as {which:?}; `leadlog people list` names everybody");
     }

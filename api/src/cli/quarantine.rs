@@ -92,7 +92,10 @@ struct Release {
     which: Which,
 }
 
-/// Puts a submission aside for good: it is no lead. It leaves the quarantine and stays in the log.
+/// Puts a submission aside: it is no lead. It leaves the quarantine and stays in the log.
+///
+/// An iPad that still holds it goes on offering it. Once that iPad is let in again, it brings what it holds as leads, this one, too: take
+/// it back there if it must not be one.
 #[derive(Args)]
 struct Dismiss {
     #[command(flatten)]

@@ -5,13 +5,17 @@ mod callers;
 mod provider;
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use identity::{Invited, Offered};
+use domain::Tier;
+use hub::cloud::Cloud;
+use hub::courier::Courier;
+use identity::{Invited, Offered, Provider};
 use managed_postgres::Cluster;
 use sqlx::PgPool;
 
@@ -22,7 +26,7 @@ use super::database::DatabaseArgs;
 use super::stop_signal::StopSignal;
 use super::{enrolments, people};
 use crate::backups;
-use crate::http::{self, Context, Settings};
+use crate::http::{self, Context};
 use crate::store::Store;
 
 /// How often the managed PostgreSQL is looked after.
@@ -38,7 +42,7 @@ pub(super) struct Serve {
     listen: SocketAddr,
 
     /// While no device is connected, make a one-time code for the first one and print it as a link, for whoever starts this.
-    /// Not where the output is kept as a log.
+    /// While nobody has signed in and there is no provider, print another one for the owner. Not where the output is kept as a log.
     #[arg(long)]
     invite: bool,
 
@@ -54,6 +58,15 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        self.run_as(None).await
+    }
+
+    /// The same, and relays to this cloud.
+    pub(super) async fn run_as_hub(self, cloud: Cloud) -> anyhow::Result<()> {
+        self.run_as(Some(cloud)).await
+    }
+
+    async fn run_as(self, cloud: Option<Cloud>) -> anyhow::Result<()> {
         let listener = TcpListener::bind(self.listen).with_context(|| {
             format!("cannot listen on {}; is something else there? Choose another with --listen", self.listen)
         })?;
@@ -62,44 +75,60 @@ impl Serve {
         let database = self.database.database();
         let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
         let keeper = cluster.map(Keeper::start);
-        let served = serve(listener, &url, self.callers.settings(), self.provider, self.invite, stop).await;
+        let served = self.serve(listener, &url, cloud, stop).await;
         if let Some(keeper) = keeper {
             tokio::task::spawn_blocking(move || keeper.release()).await?;
         }
         tracing::info!("stopped");
         served
     }
-}
 
-/// Serves until the signal.
-async fn serve(
-    listener: TcpListener,
-    url: &str,
-    settings: Settings,
-    provider: ProviderArgs,
-    invites: bool,
-    mut stop: StopSignal,
-) -> anyhow::Result<()> {
-    let address = listener.local_addr()?;
-    let store = Store::open_to_append(url).await?;
-    let pool = store.pool().clone();
-    if let Err(error) = warn_of_limits(&pool).await {
-        tracing::warn!(%error, "what the database user may do cannot be read");
+    /// Serves until the signal.
+    async fn serve(
+        self,
+        listener: TcpListener,
+        url: &str,
+        cloud: Option<Cloud>,
+        mut stop: StopSignal,
+    ) -> anyhow::Result<()> {
+        let address = listener.local_addr()?;
+        let mut store = Store::open_to_append(url).await?;
+        let pool = store.pool().clone();
+        if let Err(error) = warn_of_limits(&pool).await {
+            tracing::warn!(%error, "what the database user may do cannot be read");
+        }
+        let courier = match cloud {
+            None if store.identity().tier == Tier::Hub => {
+                bail!(
+                    "this store is a hub; start it with `leadlog hub --cloud URL`, or give another --data-dir"
+                )
+            }
+            None => None,
+            Some(cloud) => {
+                store.make_hub().await?;
+                Some(Courier::start(store.log().clone(), cloud).await?)
+            }
+        };
+        let provider = self.provider.provider(&pool)?;
+        let looked_at = provider.clone();
+        let first = if self.invite { Some(First::invite(&store, provider.is_some()).await?) } else { None };
+        let (context, projections) = Context::start(store, self.callers.settings(), courier.as_ref());
+        let server = http::serve(listener, context.with_provider(provider))?;
+        let handle = server.handle();
+        let server = tokio::spawn(server);
+        address::announce(address, first.as_ref())?;
+        tokio::select! {
+            () = stop.received() => {}
+            () = look_at(looked_at) => {}
+        }
+        tracing::info!("stopping; requests in flight are answered first");
+        handle.stop(true).await;
+        server.await??;
+        drop(courier);
+        projections.shutdown().await;
+        event_store::close(&pool).await;
+        Ok(())
     }
-    let provider = provider.provider(&pool)?;
-    let first = if invites { Some(First::invite(&store, provider.is_some()).await?) } else { None };
-    let (context, projections) = Context::start(store, settings);
-    let server = http::serve(listener, context.with_provider(provider))?;
-    let handle = server.handle();
-    let server = tokio::spawn(server);
-    address::announce(address, first.as_ref())?;
-    stop.received().await;
-    tracing::info!("stopping; requests in flight are answered first");
-    handle.stop(true).await;
-    server.await??;
-    projections.shutdown().await;
-    event_store::close(&pool).await;
-    Ok(())
 }
 
 /// Links for whoever starts a store that nobody uses yet.
@@ -115,6 +144,17 @@ impl First {
         let owner = if has_provider { None } else { people::invite_owner(store).await? };
         Ok(Self { device: enrolments::invite_first(store).await?, owner })
     }
+}
+
+/// Says what stands in the way of people before they meet it. Never ends: nothing depends on it.
+async fn look_at(provider: Option<Arc<Provider>>) {
+    if let Some(provider) = provider {
+        match provider.authorization_request().await {
+            Ok(_) => tracing::info!(issuer = provider.issuer(), "people sign in with this provider"),
+            Err(error) => tracing::warn!(%error, "nobody can sign in as long as this lasts"),
+        }
+    }
+    std::future::pending().await
 }
 
 /// Says what cannot be done with this database, or by its user, beside taking leads in. That comes first, so it serves all the same.

@@ -32,7 +32,7 @@ enum Command {
 #[command(after_help = EXAMPLES)]
 struct Issue {
     /// What it is for: crm takes leads and contacts out. More than one: --scope crm,organize
-    #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = Scope::grantable)]
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = Scope::for_person)]
     scopes: Vec<Scope>,
 
     /// How long it works, for example 15m or 8h; 24h at most.

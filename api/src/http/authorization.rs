@@ -44,7 +44,7 @@ impl Requirement for TakesLeadsOut {
 pub(crate) struct GivesLeads;
 
 impl Requirement for GivesLeads {
-    const ANY_OF: &'static [Scope] = &[Scope::Capture, Scope::Quarantine];
+    const ANY_OF: &'static [Scope] = &[Scope::Capture, Scope::Quarantine, Scope::Relay];
     const LOOKS_FIRST: bool = false;
 }
 
@@ -117,7 +117,7 @@ impl<R: Requirement> FromRequest for Authorized<R> {
 
 /// For whom a caller may speak, as of a second ago.
 pub(super) enum Voice {
-    /// Whoever is at the server may say what he likes.
+    /// Whoever is at the server may say what he likes, and so may a hub.
     Any,
     /// A device speaks for itself, and for what was there before it under its name.
     Of(DeviceVoice),
@@ -146,6 +146,8 @@ impl Voice {
     pub(super) async fn of(caller: &Principal, context: &Context) -> Result<Self, Problem> {
         let id = match &caller.subject {
             Subject::Admin(_) => return Ok(Self::Any),
+            // A hub has heard its devices itself.
+            Subject::Client { .. } if caller.scopes.contains(Scope::Relay) => return Ok(Self::Any),
             Subject::Client { .. } | Subject::Person { .. } => return Ok(Self::None),
             Subject::Device(id) => id,
         };

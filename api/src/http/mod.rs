@@ -27,9 +27,11 @@ use std::sync::Arc;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use domain::StoreState;
+use hub::courier::{Courier, Standing};
 use identity::{Authority, Provider};
 use intake::{Queue, RelayProgress};
 use projections::{Runner, RunnerOptions, Waker};
+use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -55,6 +57,8 @@ pub struct Context {
     pub authority: Arc<Authority>,
     /// Says who people are; `None` where they come by invitations alone.
     pub provider: Option<Arc<Provider>>,
+    /// Of a hub: how far its relay is.
+    relay: Option<watch::Receiver<Standing>>,
     /// What was said about callers.
     settings: Arc<Settings>,
     /// How often each address has asked for a token by a secret.
@@ -67,19 +71,24 @@ pub struct Context {
     handed_in: Arc<RateLimit>,
     /// How often each address has tried what is no code.
     code_attempts: Arc<RateLimit>,
+    /// How often each address has brought something back from the provider that let nobody in.
+    sign_in_attempts: Arc<RateLimit>,
     /// How often each caller has asked whether an address is known.
     email_questions: Arc<RateLimit>,
 }
 
 impl Context {
     /// Starts what works behind the routes: the intake, the look-out for campaigns, and the projections, which the
-    /// caller stops.
-    pub fn start(store: Store, settings: Settings) -> (Self, Runner) {
+    /// caller stops. The relay of a hub, which the caller stops, too, is told what comes in.
+    pub fn start(store: Store, settings: Settings, courier: Option<&Courier>) -> (Self, Runner) {
         store.keep_campaigns_up();
         tokio::spawn(erasure::keep_rewriting(store.pool().clone()));
         let runner = Runner::spawn(store.pool().clone(), RunnerOptions::default());
-        let waker = runner.waker();
-        let queue = Queue::start(store.log().clone(), store.opened_at(), move || waker.wake());
+        let (projections, relay) = (runner.waker(), courier.map(Courier::waker));
+        let queue = Queue::start(store.log().clone(), store.opened_at(), move || {
+            projections.wake();
+            relay.iter().for_each(hub::courier::Waker::wake);
+        });
         let authority = Arc::new(Authority::new(store.log().clone(), store.identity().id));
         let context = Self {
             store,
@@ -87,12 +96,14 @@ impl Context {
             projections: runner.waker(),
             authority,
             provider: None,
+            relay: courier.map(Courier::standing),
             device_sends: Arc::new(settings.device_sends()),
             settings: Arc::new(settings),
             token_attempts: Arc::default(),
             device_tokens: Arc::default(),
             handed_in: Arc::default(),
             code_attempts: Arc::default(),
+            sign_in_attempts: Arc::default(),
             email_questions: Arc::default(),
         };
         (context, runner)
@@ -106,7 +117,12 @@ impl Context {
 
     /// How far this store's relay is.
     pub fn relay_progress(&self) -> RelayProgress {
-        RelayProgress::default()
+        let Some(relay) = &self.relay else { return RelayProgress::default() };
+        let standing = relay.borrow();
+        RelayProgress {
+            relayed_through: Some(standing.relayed_through),
+            cloud_receipt: standing.cloud_receipt,
+        }
     }
 
     /// What an answer says about this store, whose log ends at `head`.

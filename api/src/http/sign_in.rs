@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use super::rate_limit::Caller;
+use super::rate_limit::{Caller, RateLimit};
 use super::{Context, authorization, body};
 
 /// What is sent has some hundred; codes of some providers have more.
@@ -73,8 +73,7 @@ pub(crate) struct InvitationRequest {
     /// In any case, with or without its hyphens.
     #[schema(example = "7K3QF0-XW2A9-M4TDZ-H6RBC-1YEP8")]
     code: String,
-    /// A random text of the caller's own for this code. Whoever shows the code again with it within ten minutes is answered
-    /// again, because the answer may have been lost on the way.
+    /// A random text of the caller's own. Whoever shows the code again with it within ten minutes is answered again, because the answer may have been lost on the way.
     #[serde(default)]
     #[schema(min_length = 20, max_length = 128, example = "TbN5H8JmGYqXr0aVfDkzWl2c")]
     attempt: Option<String>,
@@ -158,14 +157,14 @@ pub(crate) async fn sign_in(
         Problem::not_found("This server was told of no provider of identities. Ask for an invitation.")
     })?;
     // Each attempt costs the provider something, too, so it is counted before it is asked.
-    attempt(&context, &request)?;
+    attempt(&context.sign_in_attempts, &request)?;
     let now = Timestamp::new(OffsetDateTime::now_utc());
     let grant = AuthorizationGrant { code, code_verifier, redirect_uri, nonce };
     let identified = provider.identify(&grant, now).await.map_err(|error| not_named(&error))?;
+    let person = context.authority.sign_in(identified).await.map_err(refused)?;
     // A whole team may come from one address.
-    context.code_attempts.give_back(Caller::at(&request), Instant::now());
-    let person = context.authority.sign_in(identified).await;
-    answer(&context, person.map_err(refused)?, "the provider", now).await
+    context.sign_in_attempts.give_back(Caller::at(&request), Instant::now());
+    answer(&context, person, "the provider", now).await
 }
 
 /// Lets somebody in who shows the code of an invitation.
@@ -198,7 +197,7 @@ pub(crate) async fn accept_invitation(
     let now = Timestamp::new(OffsetDateTime::now_utc());
     let accepted = context.authority.accept_invitation(&code, own.as_deref()).await;
     if let Err(SignInError::UnknownCode) = &accepted {
-        attempt(&context, &request)?;
+        attempt(&context.code_attempts, &request)?;
     }
     let accepted = accepted.map_err(|error| match error {
         SignInError::Refused(PersonError::Revoked { .. }) => {
@@ -239,8 +238,8 @@ async fn answer(
     }))
 }
 
-fn attempt(context: &Context, request: &HttpRequest) -> Result<(), Problem> {
-    let taken = context.code_attempts.take(Caller::at(request), Instant::now());
+fn attempt(limit: &RateLimit, request: &HttpRequest) -> Result<(), Problem> {
+    let taken = limit.take(Caller::at(request), Instant::now());
     taken.map_err(Problem::too_many_requests)
 }
 

@@ -128,7 +128,7 @@ fn the_routes_that_ask_for_no_token_are_known() {
     assert_eq!((exports, guarded.len()), (4, 10));
     // Every scope that anybody has opens something, and none that nobody has does.
     let asked: BTreeSet<String> = guarded.into_iter().flat_map(|route| route.scopes).collect();
-    let given = Scope::GRANTABLE.into_iter().chain([Scope::Quarantine]);
+    let given = Scope::FOR_PROGRAMS.iter().copied().chain([Scope::Quarantine]);
     assert_eq!(asked, given.map(|scope| scope.to_string()).collect());
 }
 

@@ -13,6 +13,7 @@ mod database_users;
 mod devices;
 mod enrolment;
 mod exports;
+mod hub;
 mod interruptions;
 mod no_personal_data_in_logs;
 mod office;

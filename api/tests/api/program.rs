@@ -92,7 +92,7 @@ impl Program {
         Self::start_logging(command, std::fs::File::create(log).unwrap())
     }
 
-    fn start(command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
         Self::start_logging(command, Stdio::null())
     }
 
@@ -116,6 +116,14 @@ impl Program {
     pub(crate) fn interrupt(mut self) -> bool {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         self.child.wait().unwrap().success()
+    }
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -57,7 +57,7 @@ impl Server {
     ) -> Self {
         let (pool, url) = fresh_store().await;
         let store = Store::open(&url).await.unwrap();
-        let (context, projections) = Context::start(store.clone(), settings);
+        let (context, projections) = Context::start(store.clone(), settings, None);
         let context = context.with_provider(provider(&pool));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -176,7 +176,8 @@ impl Server {
 
 /// A token for everything, as whoever is at the server gets it.
 async fn token(authority: &Authority) -> String {
-    let (name, scopes) = ("tests".parse().unwrap(), Scopes::new(Scope::GRANTABLE).unwrap());
+    let (name, scopes) =
+        ("tests".parse().unwrap(), Scopes::new(Scope::FOR_PROGRAMS.iter().copied()).unwrap());
     authority.issue_to_admin(name, scopes, Duration::from_secs(3600)).await.unwrap().text
 }
 

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-/// A session, as the shell found it. Durations and not dates, so that the device's clock has no say: the
-/// shell takes them from what the server said together with its own `Date`.
+/// A session, as the shell found it. Durations and not dates: a date that is set while the page is open changes nothing. The
+/// shell takes them from the device's date when somebody signed in, and again whenever it looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     /// How long it is still valid, in milliseconds from now; 0 when it has ended.

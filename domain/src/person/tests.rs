@@ -125,7 +125,12 @@ fn a_person_who_was_shut_out_stays_out_until_somebody_lets_the_person_in() {
 fn a_name_from_elsewhere_is_taken_as_far_as_it_is_one() {
     let lenient = |text: &str| DisplayName::lenient(text).map(|name| name.as_str().to_owned());
     assert_eq!(lenient("  Ewa\u{0}\nNo\u{200b}wak\u{202e} "), Some("EwaNowak".to_owned()));
-    assert!("Ewa\u{2060}".parse::<DisplayName>().is_err());
+    for text in ["Ewa\u{2060}", " Ewa", "", &"ż".repeat(DisplayName::MAX_CHARS + 1)] {
+        assert!(text.parse::<DisplayName>().is_err(), "{text:?}");
+    }
+    // A name that a program took before today's rule is read.
+    let read: DisplayName = serde_json::from_str("\"Ewa\u{2060} Nowak\"").unwrap();
+    assert_eq!(read.as_str(), "Ewa Nowak");
     assert_eq!(lenient(&"ż".repeat(300)), Some("ż".repeat(DisplayName::MAX_CHARS)));
     assert_eq!(lenient(" \n"), None);
 }

@@ -17,6 +17,14 @@ pub async fn head(db: impl PgExecutor<'_>) -> Result<Head, sqlx::Error> {
     read(&sqlx::query("SELECT store_id, position FROM log_head").fetch_one(db).await?)
 }
 
+/// Whether the store is a hub.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_hub(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT is_hub FROM log_head").fetch_one(db).await
+}
+
 fn read(row: &PgRow) -> Result<Head, sqlx::Error> {
     let position: i64 = row.try_get("position")?;
     Ok(Head {

@@ -26,7 +26,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{AppendError, Appended, EventLog, Head, LogError, NewEvent, Placed, RecordedEvent};
 pub use append::append;
 pub use connect::{ConnectError, close, connect};
-pub use head::{head, head_to_append, holds_receipts};
+pub use head::{head, head_to_append, holds_receipts, is_hub};
 pub use read::read_after;
 pub use rights::{is_forbidden, missing_append_grants, missing_grants, missing_read_grants};
 pub use schema::{is_there, migrate};

@@ -23,8 +23,8 @@ const MAX_TOKEN_BYTES: usize = 64 * 1024;
 /// How far the provider's clock and that of this machine may differ, in seconds.
 const CLOCK_TOLERANCE_SECONDS: i64 = 120;
 
-/// How long ago a person may have shown the provider who it is: a browser's attempt lasts ten minutes.
-const MAX_LOGIN_AGE_SECONDS: i64 = 10 * 60;
+/// How long ago a person may have shown the provider who it is: what it asks after that, such as a second factor, takes a while.
+const MAX_LOGIN_AGE_SECONDS: i64 = 3 * 60;
 
 /// What people are called, as providers say it; the first that is given counts.
 const NAME_CLAIMS: [&str; 4] = ["name", "nickname", "preferred_username", "email"];
@@ -151,7 +151,7 @@ impl Claims {
         }
         // Several people share a device, so each attempt asks for a login of its own (`max_age=0`), and a provider that heeds it
         // says when that was. The way there leads through the browser, which could leave the wish out.
-        let is_old = |at: i64| now - at > MAX_LOGIN_AGE_SECONDS + CLOCK_TOLERANCE_SECONDS;
+        let is_old = |at: i64| now.saturating_sub(at) > MAX_LOGIN_AGE_SECONDS + CLOCK_TOLERANCE_SECONDS;
         if seconds("auth_time").is_some_and(is_old) {
             return Err(RefusedIdToken::OldLogin);
         }

@@ -17,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 use domain::{DisplayName, ProvidedIdentity, Scope, Scopes, Timestamp};
-use reqwest::{Client, RequestBuilder, StatusCode, redirect};
+use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,7 +31,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How old what is known of its endpoints may be when somebody is sent there: they are asked for as a way to see that it
 /// answers, once for all who come together.
-const SENDING_MAX_AGE: Duration = Duration::from_secs(30);
+const SENDING_MAX_AGE: Duration = Duration::from_secs(5);
 
 /// How old what is known may be else. Keys change some times a year; an ID token with a key that nobody knows has them fetched
 /// at once.
@@ -66,6 +66,12 @@ pub enum SettingsError {
     /// There is no client.
     #[error("the client id must not be empty")]
     ClientId,
+    /// There is an empty secret.
+    #[error("the secret must not be empty; without one, the server is a public client")]
+    ClientSecret,
+    /// There is no claim.
+    #[error("the claim with what people may do must have a name")]
+    ScopesClaim,
     /// The scope lacks `openid`.
     #[error("the scope must have the word openid among its words")]
     Scope,
@@ -173,6 +179,12 @@ impl Provider {
         if settings.client_id.is_empty() {
             return Err(SettingsError::ClientId);
         }
+        if settings.client_secret.as_ref().is_some_and(String::is_empty) {
+            return Err(SettingsError::ClientSecret);
+        }
+        if settings.scopes_claim.trim_matches('/').is_empty() {
+            return Err(SettingsError::ScopesClaim);
+        }
         if !settings.scope.split(' ').any(|word| word == "openid") {
             return Err(SettingsError::Scope);
         }
@@ -184,6 +196,11 @@ impl Provider {
             .map_err(|_| SettingsError::Issuer)?;
         let documents = Documents::new(settings.issuer.clone(), pool);
         Ok(Self { settings, http, documents })
+    }
+
+    /// As it names itself.
+    pub fn issuer(&self) -> &str {
+        &self.settings.issuer
     }
 
     /// Where a browser sends somebody who wants to sign in.
@@ -213,15 +230,17 @@ impl Provider {
         let mut claims = self.check(&configuration, &id_token, &grant.nonce, now).await?;
         let subject = claims.subject.clone();
         // Many put into the ID token only who it is, and give the rest to whoever asks for it.
+        let mut untold = None;
         let is_short = claims.name().is_none() || claims.scopes_at(&self.settings.scopes_claim).is_none();
         if is_short
             && let (Some(endpoint), Some(token)) = (&configuration.userinfo_endpoint, &answer.access_token)
         {
             match self.answer(self.http.get(endpoint).bearer_auth(token)).await {
                 Ok(more) => claims.learn(more)?,
-                // What was signed is enough to be named, and never says more than the person may.
+                // What was signed never says more than the person may.
                 Err(error) => {
-                    tracing::warn!(%error, "the provider says no more of a person than the ID token does")
+                    tracing::warn!(%error, "the provider says no more of a person than the ID token does");
+                    untold = Some(error);
                 }
             }
         }
@@ -233,8 +252,12 @@ impl Provider {
                 "the provider does not say what people may do: this claim is not in what it says of them"
             );
         }
-        let name = claims.name().or_else(|| DisplayName::lenient(&subject));
-        let name = name.ok_or(RefusedIdToken::Malformed)?;
+        let name = match (claims.name(), untold) {
+            (Some(name), _) => name,
+            // Nobody is called by what the provider's own people do not see.
+            (None, Some(error)) => return Err(error),
+            (None, None) => DisplayName::lenient(&subject).ok_or(RefusedIdToken::Malformed)?,
+        };
         let identity = ProvidedIdentity { issuer: self.settings.issuer.clone(), subject, name };
         Ok(Identified { identity, scopes: scopes.and_then(granted) })
     }
@@ -370,19 +393,15 @@ impl fmt::Debug for Provider {
 
 /// The scopes that somebody can be given, among the words of a claim.
 fn granted(words: Vec<String>) -> Option<Scopes> {
-    Scopes::new(words.iter().filter_map(|word| Scope::grantable(word).ok()))
+    Scopes::new(words.iter().filter_map(|word| Scope::for_person(word).ok()))
 }
 
 /// Over TLS, or within this computer.
 fn is_address(text: &str) -> bool {
-    let is_own = |rest: &str| {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        ["localhost", "127.0.0.1", "[::1]"]
-            .iter()
-            .any(|own| host == *own || host.strip_prefix(own).is_some_and(|port| port.starts_with(':')))
-    };
-    text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
-        || text.strip_prefix("http://").is_some_and(is_own)
+    let Ok(url) = Url::parse(text) else { return false };
+    let is_own = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let names_nobody = url.username().is_empty() && url.password().is_none();
+    names_nobody && (url.scheme() == "https" || (url.scheme() == "http" && is_own))
 }
 
 fn encoded(text: &str) -> String {

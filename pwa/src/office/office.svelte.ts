@@ -3,6 +3,7 @@ import { refusalOf, type SignedIn, SignInError } from '../sign-in/store';
 const KEY = 'leadlog.office';
 /** An iPad lies about, and the next one who takes it is somebody else. */
 const IDLE_MS = 15 * 60_000;
+const CLOCK_TOLERANCE_MS = 60_000;
 
 /** An organizer at this browser, whoever captures on it. */
 export interface OfficeSession {
@@ -14,18 +15,22 @@ export interface OfficeSession {
   readonly endsAt: number;
   /** When she last did something at the office, in milliseconds since 1970. */
   readonly usedAt: number;
+  /** Whether this device is one of many hands. */
+  readonly isShared: boolean;
 }
 
 /**
- * The organizer who is signed in. The token is in the storage of this tab alone: it goes with the tab, when it has expired or
- * was not used for a quarter of an hour, when the server does not take it any more, when the iPad is handed over, and with
- * "Wyloguj".
+ * The organizer who is signed in. The token is in the storage of this tab alone: it goes with the tab, when it has expired,
+ * when the server does not take it any more, when the iPad is handed over, with "Wyloguj", and on a device that several people
+ * share when it was not used for a quarter of an hour.
  */
 class Office {
   session = $state.raw<OfficeSession | null>(null);
   /** It has ended by itself, and nobody has signed in since. */
   hasEnded = $state(false);
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the downloads of this session. */
+  #downloads = new AbortController();
 
   constructor() {
     const kept = recall();
@@ -41,18 +46,21 @@ class Office {
       scopes: scope?.split(' ').filter(Boolean) ?? [],
       endsAt: Date.now() + expiresIn * 1000,
       usedAt: Date.now(),
+      isShared: true,
     });
   }
 
-  /** She is here. */
-  use(): void {
+  /** She is here; at a computer of her own, or at a device that captures leads. */
+  use(isShared = this.session?.isShared ?? true): void {
     this.#look();
-    if (this.session) this.#keep({ ...this.session, usedAt: Date.now() });
+    if (this.session) this.#keep({ ...this.session, isShared, usedAt: Date.now() });
   }
 
-  /** Forgets the token. `byItself`: nobody has asked for it. */
+  /** Forgets the token, and gives no file to whoever comes next. `byItself`: nobody has asked for it. */
   end(byItself = false): void {
     clearTimeout(this.#timer);
+    this.#downloads.abort();
+    this.#downloads = new AbortController();
     this.session = null;
     this.hasEnded = byItself;
     attempt((storage) => storage.removeItem(KEY));
@@ -63,24 +71,25 @@ class Office {
     this.use();
     const token = this.session?.token;
     if (!token) throw new SignInError('stale');
+    const { signal } = this.#downloads;
     try {
       const response = await fetch(`/api/exports/${what}.${format}`, {
         headers: { authorization: `Bearer ${token}` },
         cache: 'no-store',
         // No question of the browser's own for a password.
         credentials: 'omit',
+        signal,
       });
-      if (response.status === 401) {
-        this.end(true);
-        throw new SignInError('stale');
-      }
-      if (response.status === 403) throw new SignInError('refused');
       if (!response.ok) throw await refusalOf(response);
       const name = /filename="([^"]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1];
+      // A portal may answer anything with 200.
+      if (!name) throw new SignInError('unreachable', 'the answer is not of the server');
       const blob = await response.blob();
+      signal.throwIfAborted();
       this.use();
-      return new File([blob], name ?? `${what}.${format}`, { type: blob.type });
+      return new File([blob], name, { type: blob.type });
     } catch (reason) {
+      if (reason instanceof SignInError && reason.code === 'stale') this.end(true);
       throw reason instanceof SignInError ? reason : new SignInError('unreachable', String(reason));
     }
   }
@@ -95,9 +104,12 @@ class Office {
   #look(): void {
     clearTimeout(this.#timer);
     if (!this.session) return;
-    const left = Math.min(this.session.endsAt, this.session.usedAt + IDLE_MS) - Date.now();
-    if (left <= 0) this.end(true);
-    else this.#timer = setTimeout(() => this.#look(), left);
+    const { endsAt, usedAt, isShared } = this.session;
+    const now = Date.now();
+    const left = Math.min(endsAt, isShared ? usedAt + IDLE_MS : endsAt) - now;
+    // A clock that was set back says nothing about what is left.
+    if (left > 0 && now >= usedAt - CLOCK_TOLERANCE_MS) this.#timer = setTimeout(() => this.#look(), left);
+    else this.end(true);
   }
 }
 

@@ -105,7 +105,8 @@ test('the server is shown the code with the secrets, and says who it is or why n
   for (const [status, body, code] of [
     [403, { type: 'urn:leadlog:problem:sign-in-refused', detail: 'this person was shut out' }, 'refused'],
     [403, { type: 'about:blank' }, 'unreachable'],
-    [429, {}, 'busy'],
+    [429, { type: 'urn:leadlog:problem:too-many-requests' }, 'busy'],
+    [429, {}, 'unreachable'],
     [503, { type: 'urn:leadlog:problem:unavailable', detail: 'The provider of identities does not answer.' }, 'unavailable'],
     [404, { type: 'urn:leadlog:problem:not-found' }, 'unavailable'],
     [503, {}, 'unreachable'],

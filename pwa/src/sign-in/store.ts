@@ -38,9 +38,13 @@ export class SignInError extends Error {
 const FIND_TIMEOUT_MS = 7_000;
 const SIGN_IN_TIMEOUT_MS = 20_000;
 
+const PROBLEM = 'urn:leadlog:problem:';
 const REFUSALS = {
-  'urn:leadlog:problem:sign-in-refused': 'refused',
-  'urn:leadlog:problem:invalid-code': 'code',
+  'sign-in-refused': 'refused',
+  'insufficient-scope': 'refused',
+  'invalid-code': 'code',
+  'invalid-token': 'stale',
+  'too-many-requests': 'busy',
 } as const;
 
 /** The provider, if there is one and the server says so in time. */
@@ -65,11 +69,10 @@ export function exchange(code: string, { verifier, nonce }: Attempt, redirectUri
 export async function refusalOf(response: Response): Promise<SignInError> {
   const problem: { type?: unknown; detail?: unknown } | null = await response.json().catch(() => null);
   const type = String(problem?.type);
+  if (!type.startsWith(PROBLEM)) return new SignInError('unreachable', `status ${response.status}`);
   const detail = typeof problem?.detail === 'string' ? problem.detail : '';
-  const code = response.status === 403 && Object.entries(REFUSALS).find(([urn]) => type === urn)?.[1];
-  if (code) return new SignInError(code, detail);
-  if (response.status === 429) return new SignInError('busy', detail);
-  return new SignInError(type.startsWith('urn:leadlog:problem:') ? 'unavailable' : 'unreachable', detail);
+  const refusal = Object.entries(REFUSALS).find(([name]) => type === PROBLEM + name);
+  return new SignInError(refusal?.[1] ?? 'unavailable', detail);
 }
 
 /** Rejects with `SignInError`. */

@@ -11,7 +11,7 @@ use crate::test::counts::Counts;
 use crate::workspace::Workspace;
 
 /// Each crate and the crates of the workspace that it may depend on. Nothing may depend on `simulator`.
-const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("managed-postgres", &[]),
     ("wasm-test-runner", &[]),
@@ -21,7 +21,8 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
     ("projections", &["domain", "event-store"]),
     ("client-wasm", &["domain"]),
     ("relay", &["domain", "event-store", "client-wasm"]),
-    ("leadlog", &["domain", "event-store", "identity", "intake", "projections", "relay", "managed-postgres"]),
+    ("hub", &["domain", "event-store", "relay"]),
+    ("leadlog", &["domain", "event-store", "hub", "identity", "intake", "projections", "managed-postgres"]),
     (
         "benchmarks",
         &["domain", "event-store", "identity", "intake", "projections", "leadlog", "managed-postgres"],

@@ -41,6 +41,11 @@ pub(super) fn announce(bound: SocketAddr, first: Option<&First>) -> std::io::Res
         )?;
         writeln!(out, "  {}\n", link.as_str())?;
         writeln!(out, "  For others: leadlog invite \"Ewa\"")?;
+    } else {
+        writeln!(
+            out,
+            "\n  To take leads out in the browser: sign in there, by a link of leadlog invite \"Ewa\" if there is no provider"
+        )?;
     }
     out.flush()
 }

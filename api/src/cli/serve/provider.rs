@@ -19,11 +19,11 @@ pub(super) struct ProviderArgs {
     oidc_issuer: Option<String>,
 
     /// What the provider calls this server.
-    #[arg(long, env = "LEADLOG_OIDC_CLIENT_ID", value_name = "ID")]
+    #[arg(long, env = "LEADLOG_OIDC_CLIENT_ID", value_name = "ID", requires = "oidc_issuer")]
     oidc_client_id: Option<String>,
 
     /// A file with the secret that the provider gave to this server. Without it, it is a public client.
-    #[arg(long, env = "LEADLOG_OIDC_CLIENT_SECRET_FILE", value_name = "FILE")]
+    #[arg(long, env = "LEADLOG_OIDC_CLIENT_SECRET_FILE", value_name = "FILE", requires = "oidc_issuer")]
     oidc_client_secret_file: Option<PathBuf>,
 
     /// What to ask the provider for.

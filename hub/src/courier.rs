@@ -1,0 +1,235 @@
+//! The relay at work: does what the state machine wishes, one thing after the other.
+//!
+//! It may be dropped at any point, as by `kill -9`: what an answer has taught is kept before anything is built on it, so what
+//! is lost is one request.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::{FollowUpEvent, Receipt, Timestamp};
+use event_store::{AppendError, EventLog, LogError, NewEvent, PostgresLog};
+use relay::state::RelayState;
+use relay::{Input, Lesson, Output, Relay};
+use time::OffsetDateTime;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::sleep_until;
+use uuid::Uuid;
+
+use crate::cloud::{Cloud, CloudError, Reply};
+use crate::state;
+
+/// How far the relay is, and what stands in its way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Everything in the hub's log up to here is in the cloud, accepted or with a verdict in the hub's log.
+    pub relayed_through: u64,
+    /// The newest receipt from the cloud.
+    pub cloud_receipt: Option<Receipt>,
+    /// Entries that the cloud could not take yet, and that are offered again.
+    pub held: usize,
+    /// Why the last request came to nothing; `None` when it did not.
+    pub trouble: Option<CloudError>,
+}
+
+/// The relay of a hub. It ends when this is dropped.
+pub struct Courier {
+    standing: watch::Receiver<Standing>,
+    growth: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+/// Tells the relay that the log has grown.
+#[derive(Clone)]
+pub struct Waker(Arc<Notify>);
+
+struct Task {
+    log: PostgresLog,
+    cloud: Cloud,
+    relay: Relay,
+    standing: watch::Sender<Standing>,
+    growth: Arc<Notify>,
+    begun: Instant,
+    wake_at: Option<u64>,
+}
+
+/// What an answer has taught could not be kept; nothing is built on it.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    State(#[from] sqlx::Error),
+}
+
+impl Courier {
+    /// Goes on from where the relay of this hub stood.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the store is no hub.
+    pub async fn start(log: PostgresLog, cloud: Cloud) -> Result<Self, sqlx::Error> {
+        let kept = state::load(log.pool()).await?;
+        let growth = Arc::new(Notify::new());
+        let (sender, standing) = watch::channel(Standing::of(&kept, None));
+        let task = Task {
+            // A connection of its own to append with: devices must not wait for what the cloud says.
+            log: PostgresLog::new(log.pool().clone()),
+            cloud,
+            relay: Relay::new(kept, seed()),
+            standing: sender,
+            growth: Arc::clone(&growth),
+            begun: Instant::now(),
+            wake_at: None,
+        };
+        Ok(Self { standing, growth, task: tokio::spawn(task.run()) })
+    }
+
+    /// How far it is, at this moment and from here on.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+
+    /// Tells it that the log has grown.
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::clone(&self.growth))
+    }
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Waker {
+    /// The log has grown.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl Standing {
+    fn of(state: &RelayState, trouble: Option<CloudError>) -> Self {
+        Self {
+            relayed_through: state.relayed_through(),
+            cloud_receipt: state.receipt,
+            held: state.held.len(),
+            trouble,
+        }
+    }
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            self.tell(Input::Tick);
+            while let Some(wish) = self.relay.poll() {
+                match wish {
+                    Output::Read { held, after, limit } => self.read(&held, after, limit).await,
+                    Output::Send { request_id, body, timeout_ms } => {
+                        self.send(request_id, &body, timeout_ms).await
+                    }
+                    Output::Keep(lesson) => self.keep(&lesson).await,
+                    Output::WakeAt(at_ms) => self.wake_at = Some(at_ms),
+                }
+            }
+            let ring = self.wake_at.map(|at_ms| self.begun + Duration::from_millis(at_ms));
+            let rings = async {
+                match ring {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = rings => {}
+                () = self.growth.notified() => {}
+            }
+        }
+    }
+
+    fn tell(&mut self, fact: Input) {
+        let now_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.relay.handle(now_ms, fact);
+    }
+
+    async fn read(&mut self, held: &[u64], after: u64, limit: u32) {
+        let read = async {
+            let mut events = Vec::new();
+            for position in held {
+                let event = self.log.read_after(position.saturating_sub(1), 1).await?;
+                events.extend(event.into_iter().filter(|event| event.position == *position));
+            }
+            Ok::<_, LogError>((events, self.log.read_after(after, limit).await?))
+        };
+        let fact = match read.await {
+            Ok((held, page)) => Input::Read { held, page },
+            Err(error) => {
+                tracing::warn!(%error, "the relay waits for the hub's own database");
+                Input::ReadFailed
+            }
+        };
+        self.tell(fact);
+    }
+
+    async fn send(&mut self, request_id: u64, body: &str, timeout_ms: u32) {
+        let (fact, trouble) = match self.cloud.sync(body, Duration::from_millis(timeout_ms.into())).await {
+            Ok(reply) => {
+                let trouble =
+                    (reply.code >= 300).then(|| CloudError::Answer(format!("status {}", reply.code)));
+                let Reply { code, content_type, body, retry_after } = reply;
+                (Input::Response { request_id, code, content_type, body, retry_after }, trouble)
+            }
+            Err(trouble) => (Input::RequestFailed { request_id }, Some(trouble)),
+        };
+        self.tell(fact);
+        let is_understood = trouble.is_some() || !self.relay.is_backing_off();
+        self.publish(if is_understood { trouble } else { Some(CloudError::NotACloud) });
+    }
+
+    async fn keep(&mut self, lesson: &Lesson) {
+        match self.write(lesson).await {
+            Ok(()) => {
+                self.tell(Input::Kept);
+                let trouble = self.standing.borrow().trouble.clone();
+                self.publish(trouble);
+            }
+            Err(error) => {
+                tracing::error!(%error, "what the cloud has answered is not kept, and is asked for again");
+                self.tell(Input::KeepFailed);
+            }
+        }
+    }
+
+    /// First what devices must hear before the watermark passes it, then the watermark.
+    async fn write(&self, Lesson { state, verdicts, erased }: &Lesson) -> Result<(), KeepError> {
+        let verdicts: Vec<NewEvent> = verdicts.iter().filter_map(relay::verdict_event).collect();
+        if !verdicts.is_empty() {
+            self.log.append(&verdicts).await?;
+        }
+        for client_id in erased {
+            let at = Timestamp::new(OffsetDateTime::now_utc());
+            self.log.erase(*client_id, &FollowUpEvent::LeadErased { by: None, at }).await?;
+        }
+        Ok(state::keep(self.log.pool(), state).await?)
+    }
+
+    fn publish(&self, trouble: Option<CloudError>) {
+        let next = Standing::of(self.relay.state(), trouble);
+        self.standing.send_if_modified(|standing| {
+            if standing.trouble != next.trouble {
+                match &next.trouble {
+                    Some(error) => tracing::warn!(%error, "nothing is relayed; everything stays in this hub"),
+                    None => tracing::info!(relayed_through = next.relayed_through, "the cloud answers"),
+                }
+            }
+            let has_changed = *standing != next;
+            *standing = next;
+            has_changed
+        });
+    }
+}
+
+/// Spreads the tries of several hubs.
+fn seed() -> u64 {
+    Uuid::new_v4().as_u64_pair().0
+}
