@@ -30,6 +30,7 @@ mod email;
 mod enrolment;
 mod entry;
 mod event_form;
+mod feed;
 mod field_error;
 mod follow_up;
 mod ids;
@@ -75,6 +76,7 @@ pub use enrolment::{
 };
 pub use entry::Entry;
 pub use event_form::{EVENT_FORMS, UnknownForm, current_form};
+pub use feed::{FeedEvent, FeedPage};
 pub use field_error::{ErrorCode, FieldError};
 pub use follow_up::{
     FOLLOW_UP_STREAM, FollowUp, FollowUpCommand, FollowUpError, FollowUpEvent, erased_entry,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use domain::{FeedPage, Receipt};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::{Client, RequestBuilder, StatusCode, header, redirect};
@@ -16,6 +17,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long it may take to give a token.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long it may take to say what was published.
+const FEED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The largest answer that is read: verdicts about a whole batch are some hundred kB.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
@@ -122,6 +126,21 @@ impl Cloud {
             code => tracing::debug!(code, "the cloud takes nothing now"),
         }
         Ok(reply)
+    }
+
+    /// What the cloud has published after the event that was read last.
+    pub(crate) async fn feed(&self, last: Option<Receipt>) -> Result<FeedPage, CloudError> {
+        let token = self.token().await?;
+        // Digits and hexadecimal digits, so that nothing need be escaped.
+        let after =
+            last.map(|Receipt { position, append_id, .. }| format!("?after={position}&appendId={append_id}"));
+        let address = self.route("api/feed") + &after.unwrap_or_default();
+        let request = self.http.get(address).bearer_auth(&token).timeout(FEED_TIMEOUT);
+        let reply = answer(request).await?;
+        match reply.code {
+            200 => serde_json::from_str(&reply.body).map_err(|_| CloudError::NotACloud),
+            code => Err(CloudError::Answer(format!("status {code} when it is asked what was published"))),
+        }
     }
 
     async fn token(&self) -> Result<String, CloudError> {

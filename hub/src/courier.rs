@@ -45,7 +45,7 @@ pub struct Waker(Arc<Notify>);
 
 struct Task {
     log: PostgresLog,
-    cloud: Cloud,
+    cloud: Arc<Cloud>,
     relay: Relay,
     standing: watch::Sender<Standing>,
     growth: Arc<Notify>,
@@ -67,7 +67,7 @@ impl Courier {
     ///
     /// # Errors
     /// When the database does not answer, or the store is no hub.
-    pub async fn start(log: PostgresLog, cloud: Cloud) -> Result<Self, sqlx::Error> {
+    pub async fn start(log: PostgresLog, cloud: Arc<Cloud>) -> Result<Self, sqlx::Error> {
         let kept = state::load(log.pool()).await?;
         let growth = Arc::new(Notify::new());
         let (sender, standing) = watch::channel(Standing::of(&kept, None));

@@ -307,8 +307,8 @@ test('a provider that has changed its keys is believed at once; one that is away
   provider.changeKey();
   await signIn(page, 'Ola Wilk');
 
-  provider.isAway = true;
   await beginSignIn(page);
+  provider.isAway = true;
   await sayWho(page, 'Kasia Lis');
   await page.getByText('Serwer nie może teraz tego zrobić. Spróbuj za chwilę.').waitFor();
   await page.getByText('The provider of identities does not answer as it should.').waitFor();

@@ -74,7 +74,7 @@ pub fn run(plan: Plan, mutant: Option<Mutant>, is_traced: bool) -> Outcome {
 }
 
 impl World {
-    /// Faults stop: links come back, stores run, disks have room, the newest app is open on every iPad.
+    /// Faults stop: links come back, stores run, disks have room, every iPad is let in, and the newest app is open on it.
     fn calm_down(&mut self) {
         self.trace.say(self.now_ms, || "faults stop".to_owned());
         self.is_calm = true;
@@ -82,6 +82,7 @@ impl World {
             let it = &mut self.devices[device];
             it.links_down_until_ms.clear();
             it.disk.is_full = false;
+            it.revoked_until_ms = 0;
             let was_old = std::mem::replace(&mut it.is_old_app, false);
             for tab in 0..it.tabs.len() {
                 if let Some(open) = self.devices[device].tabs[tab].as_ref().filter(|open| open.is_frozen) {

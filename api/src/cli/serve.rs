@@ -15,6 +15,7 @@ use clap::Args;
 use domain::Tier;
 use hub::cloud::Cloud;
 use hub::courier::Courier;
+use hub::follower::Follower;
 use identity::{Invited, Offered, Provider};
 use managed_postgres::Cluster;
 use sqlx::PgPool;
@@ -97,7 +98,7 @@ impl Serve {
         if let Err(error) = warn_of_limits(&pool).await {
             tracing::warn!(%error, "what the database user may do cannot be read");
         }
-        let courier = match cloud {
+        let relaying = match cloud {
             None if store.identity().tier == Tier::Hub => {
                 bail!(
                     "this store is a hub; start it with `leadlog hub --cloud URL`, or give another --data-dir"
@@ -106,13 +107,16 @@ impl Serve {
             None => None,
             Some(cloud) => {
                 store.make_hub().await?;
-                Some(Courier::start(store.log().clone(), cloud).await?)
+                let cloud = Arc::new(cloud);
+                let courier = Courier::start(store.log().clone(), Arc::clone(&cloud)).await?;
+                Some((courier, Follower::start(store.log(), cloud)))
             }
         };
         let provider = self.provider.provider(&pool)?;
         let looked_at = provider.clone();
         let first = if self.invite { Some(First::invite(&store, provider.is_some()).await?) } else { None };
-        let (context, projections) = Context::start(store, self.callers.settings(), courier.as_ref());
+        let (context, projections) =
+            Context::start(store, self.callers.settings(), relaying.as_ref().map(|(courier, _)| courier));
         let server = http::serve(listener, context.with_provider(provider))?;
         let handle = server.handle();
         let server = tokio::spawn(server);
@@ -124,7 +128,7 @@ impl Serve {
         tracing::info!("stopping; requests in flight are answered first");
         handle.stop(true).await;
         server.await??;
-        drop(courier);
+        drop(relaying);
         projections.shutdown().await;
         event_store::close(&pool).await;
         Ok(())

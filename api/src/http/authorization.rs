@@ -48,6 +48,14 @@ impl Requirement for GivesLeads {
     const LOOKS_FIRST: bool = false;
 }
 
+/// What a hub has to know.
+pub(crate) struct FollowsCloud;
+
+impl Requirement for FollowsCloud {
+    const ANY_OF: &'static [Scope] = &[Scope::Relay];
+    const LOOKS_FIRST: bool = true;
+}
+
 /// A question that the form asks while somebody types.
 pub(crate) struct AsksWhatIsKnown;
 

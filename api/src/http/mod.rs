@@ -8,6 +8,7 @@ pub mod campaigns;
 pub mod check_email;
 pub mod enrol;
 pub mod exports;
+mod feed;
 mod guard;
 pub mod health;
 mod log;
@@ -186,6 +187,7 @@ pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfi
         .service(health::head_health)
         .service(sync::sync_leads)
         .service(campaigns::get_campaign)
+        .service(feed::get_feed)
         .service(check_email::check_email)
         .service(backups::list_backups)
         .service(backups::put_backup)

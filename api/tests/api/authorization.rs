@@ -125,7 +125,7 @@ fn the_routes_that_ask_for_no_token_are_known() {
     let (guarded, open) = routes();
     assert_eq!(open, OPEN.map(str::to_owned).into());
     let exports = guarded.iter().filter(|route| route.path.starts_with("/api/exports/")).count();
-    assert_eq!((exports, guarded.len()), (4, 10));
+    assert_eq!((exports, guarded.len()), (4, 11));
     // Every scope that anybody has opens something, and none that nobody has does.
     let asked: BTreeSet<String> = guarded.into_iter().flat_map(|route| route.scopes).collect();
     let given = Scope::FOR_PROGRAMS.iter().copied().chain([Scope::Quarantine]);
@@ -137,7 +137,7 @@ async fn no_route_that_asks_for_a_token_answers_without_a_good_one() {
     let (server, other) = (Server::start().await, Server::start().await);
     let now = Timestamp::new(OffsetDateTime::now_utc());
     let forger = Forger::of(&server.pool, server.store.identity().id, now).await;
-    let (revoked, secret) = registered(&server, "revoked", "crm capture").await;
+    let (revoked, secret) = registered(&server, "revoked", "crm capture relay").await;
     let of_revoked = token_for(&server.address(), &revoked, &secret).await;
     for route in &routes().0 {
         // Of the backups of iPads a program may give none.

@@ -25,7 +25,7 @@ fn document(version: u32, change: impl FnOnce(&mut Value)) -> Value {
 }
 
 /// The second version of the shipped campaign, with other words for one consent.
-fn second() -> Value {
+pub(crate) fn second() -> Value {
     document(2, |it| {
         it["consents"][0]["textVersion"] = 2.into();
         it["consents"][0]["text"]["pl"] = "Akceptuję regulamin i politykę prywatności, wersja z maja.".into();

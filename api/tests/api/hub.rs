@@ -67,6 +67,20 @@ impl Host {
         file
     }
 
+    async fn publish(&self, campaign: &Value) {
+        let file = self.data.path().with_file_name("campaign.json");
+        std::fs::write(&file, campaign.to_string()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+        command
+            .args(["campaigns", "publish"])
+            .arg(&file)
+            .args(["--by", "Ewa", "--data-dir"])
+            .arg(self.data.path());
+        command.env_remove("DATABASE_URL");
+        let output = actix_web::web::block(move || command.output().unwrap()).await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// A copy of the data folder, made while nothing runs there.
     fn copy(&self) -> PathBuf {
         let copy = self.data.path().with_file_name("copy");
@@ -188,6 +202,31 @@ async fn every_lead_of_a_hub_is_in_the_cloud_once_whatever_is_killed_or_restored
     let expected: BTreeSet<String> =
         (1..=460).map(|number| lead(number)["clientId"].as_str().unwrap().to_owned()).collect();
     assert_eq!((ids.len(), ids.into_iter().collect::<BTreeSet<_>>()), (460, expected), "all of them, once");
+}
+
+/// What the cloud publishes is asked for by forms of the hub, also when the cloud is away.
+#[actix_web::test]
+async fn a_hub_has_the_campaigns_of_its_cloud_and_goes_on_with_them_alone() {
+    let (cloud, hub) = (Host::new(), Host::new());
+    let at_cloud = cloud.cloud();
+    let secret = cloud.let_hub_in().await;
+    let newest = async || {
+        let mut answer = awc::Client::default()
+            .get(format!("{}/api/campaigns/shootout-2026", hub.address()))
+            .send()
+            .await
+            .ok()?;
+        let campaign: Value = serde_json::from_slice(&answer.body().await.ok()?).ok()?;
+        (campaign["version"] == 2).then_some(())
+    };
+    cloud.publish(&crate::campaigns::second()).await;
+    let at_hub = hub.hub_of(&cloud, &secret);
+    until(newest).await;
+
+    assert!(at_hub.interrupt() && at_cloud.interrupt());
+    let at_hub = hub.hub_of(&cloud, &secret);
+    assert_eq!(newest().await, Some(()));
+    assert!(at_hub.interrupt());
 }
 
 /// "Relayed" is not "accepted".

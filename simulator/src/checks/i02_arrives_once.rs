@@ -11,8 +11,13 @@ use crate::world::{CLOUD, World};
 
 /// What has not arrived yet, or what a person is still told to wait for.
 pub(super) fn what_waits(world: &World) -> Option<Violation> {
-    let lost = asked_for(world).find(|(key, saved)| place(world, key, saved) == Found::Nowhere);
-    if let Some((key, saved)) = lost {
+    let waiting = asked_for(world).find(|(key, saved)| match place(world, key, saved) {
+        Found::Nowhere => true,
+        // In quarantine, because its iPad was shut out when it was handed in. No iPad is in the end.
+        Found::Refused => saved.worth == Worth::Valid && !is_refused_too(world, saved),
+        Found::Recorded | Found::Erased => false,
+    });
+    if let Some((key, saved)) = waiting {
         return Some(Violation::new(2, describe(world, key, saved)));
     }
     for (number, device) in world.devices.iter().enumerate() {
@@ -103,7 +108,7 @@ fn place(world: &World, key: &EntryKey, saved: &Saved) -> Found {
     find(&world.hosts[CLOUD].log, key, saved.digest)
 }
 
-/// What was in quarantine because its iPad was shut out has left it, now that it is a lead.
+/// Whether it was refused for what it is. What is in quarantine because its iPad was shut out leaves it when it becomes a lead.
 fn is_refused_too(world: &World, saved: &Saved) -> bool {
     let refusals = super::stream(&world.hosts[CLOUD].log, SUBMISSION_STREAM, &saved.digest.to_string());
     refusals.iter().any(|event| match serde_json::from_str(&event.payload) {
