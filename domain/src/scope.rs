@@ -12,7 +12,7 @@ pub enum Scope {
     Capture,
     /// Hand in what a device that was shut out still holds, for somebody to look at. Such devices get it by themselves.
     Quarantine,
-    /// Bring leads of many devices, and what was heard of them: a hub, which is believed.
+    /// Bring leads of many devices, and what was heard of them, and read what was published: a hub, which is believed.
     Relay,
     /// Look after an event: exports, backups, devices.
     Organize,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{FollowUpEvent, Receipt, Timestamp};
+use domain::{FollowUpEvent, Receipt, StoreId, Timestamp};
 use event_store::{AppendError, EventLog, LogError, NewEvent, PostgresLog};
 use relay::state::RelayState;
 use relay::{Input, Lesson, Output, Relay};
@@ -51,6 +51,8 @@ struct Task {
     growth: Arc<Notify>,
     begun: Instant,
     wake_at: Option<u64>,
+    /// The newest event that was read, by which it is noticed that the log was put back to an older copy under way.
+    last_read: Option<Receipt>,
 }
 
 /// What an answer has taught could not be kept; nothing is built on it.
@@ -80,6 +82,7 @@ impl Courier {
             growth: Arc::clone(&growth),
             begun: Instant::now(),
             wake_at: None,
+            last_read: None,
         };
         Ok(Self { standing, growth, task: tokio::spawn(task.run()) })
     }
@@ -153,6 +156,11 @@ impl Task {
     }
 
     async fn read(&mut self, held: &[u64], after: u64, limit: u32) {
+        match self.has_lost_history().await {
+            Ok(false) => {}
+            Ok(true) => return self.begin_again().await,
+            Err(error) => return self.cannot_read(&error),
+        }
         let read = async {
             let mut events = Vec::new();
             for position in held {
@@ -161,14 +169,45 @@ impl Task {
             }
             Ok::<_, LogError>((events, self.log.read_after(after, limit).await?))
         };
-        let fact = match read.await {
-            Ok((held, page)) => Input::Read { held, page },
-            Err(error) => {
-                tracing::warn!(%error, "the relay waits for the hub's own database");
-                Input::ReadFailed
+        match read.await {
+            Ok((held, page)) => {
+                if let Some(last) = page.last() {
+                    // Whose log it is does not matter: append ids are random.
+                    let store_id = StoreId::new(Uuid::nil());
+                    let (position, append_id) = (last.position, last.append_id);
+                    self.last_read = Some(Receipt { store_id, position, append_id });
+                }
+                self.tell(Input::Read { held, page });
             }
-        };
-        self.tell(fact);
+            Err(error) => self.cannot_read(&error),
+        }
+    }
+
+    fn cannot_read(&mut self, error: &LogError) {
+        tracing::warn!(%error, "the relay waits for the hub's own database");
+        self.tell(Input::ReadFailed);
+    }
+
+    async fn has_lost_history(&self) -> Result<bool, LogError> {
+        let Some(last) = self.last_read else { return Ok(false) };
+        Ok(self.log.holds_receipts(&[last]).await? != [true])
+    }
+
+    /// The log is that of an older copy, and so is what is kept of the relay. What was known since is about events that are
+    /// gone, in whose places there are others.
+    async fn begin_again(&mut self) {
+        match state::load(self.log.pool()).await {
+            Ok(kept) => {
+                tracing::warn!(
+                    "the hub's database was put back to an older copy; the relay goes on from there"
+                );
+                self.relay = Relay::new(kept, seed());
+                (self.wake_at, self.last_read) = (None, None);
+                self.publish(None);
+                self.tell(Input::Tick);
+            }
+            Err(error) => self.cannot_read(&LogError { reason: error.to_string() }),
+        }
     }
 
     async fn send(&mut self, request_id: u64, body: &str, timeout_ms: u32) {

@@ -33,10 +33,16 @@ impl Follower {
         // A connection of its own, as the relay has.
         let log = PostgresLog::new(log.pool().clone());
         Self(tokio::spawn(async move {
-            let mut last = None;
+            let (mut last, mut is_cut_off) = (None, false);
             loop {
-                if let Err(error) = follow(&log, &cloud, &mut last).await {
-                    tracing::debug!(%error, "nothing comes down from the cloud");
+                match follow(&log, &cloud, &mut last).await {
+                    Ok(()) => is_cut_off = false,
+                    // Once: it may last for hours.
+                    Err(error) if !is_cut_off => {
+                        tracing::warn!(%error, "campaigns stay as they are: nothing comes down from the cloud");
+                        is_cut_off = true;
+                    }
+                    Err(_) => {}
                 }
                 tokio::time::sleep(ASK_INTERVAL).await;
             }
@@ -76,7 +82,8 @@ async fn follow(log: &PostgresLog, cloud: &Cloud, last: &mut Option<Receipt>) ->
         if let Some(receipt) = receipt {
             *last = Some(receipt);
         }
-        if page.is_complete {
+        // One that promises more and says nothing is asked again later.
+        if page.is_complete || page.events.is_empty() {
             return Ok(());
         }
     }

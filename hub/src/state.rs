@@ -1,6 +1,5 @@
 //! Where the relay stands, in the hub's database: a copy of the hub takes it along, and goes on from where the copy stood.
 
-use domain::LEAD_STREAM;
 use relay::state::RelayState;
 use sqlx::PgPool;
 use sqlx::types::Json;
@@ -8,11 +7,13 @@ use sqlx::types::Json;
 /// Why a store is made no hub.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeHubError {
-    /// It is a cloud that is in use. Its devices would be told that their leads are not in the cloud any more.
+    /// Somebody was let in, or something was recorded, while it was a cloud. Devices would go on to take its word for that of
+    /// the cloud.
     #[error(
-        "this store has taken leads in as a cloud; a hub needs one of its own: give it another --data-dir or DATABASE_URL"
+        "this store was in use before it was a hub; a hub needs a store that nobody has used: give it another --data-dir \
+         or DATABASE_URL"
     )]
-    IsCloud,
+    IsInUse,
     /// The database does not answer.
     #[error("the database cannot be used")]
     Database(#[from] sqlx::Error),
@@ -24,17 +25,14 @@ pub enum MakeHubError {
 /// See [`MakeHubError`].
 pub async fn make_hub(pool: &PgPool) -> Result<(), MakeHubError> {
     let mut transaction = pool.begin().await?;
-    // The row is locked, so that no lead comes in between.
-    let is_hub: bool =
-        sqlx::query_scalar("SELECT is_hub FROM log_head FOR UPDATE").fetch_one(&mut *transaction).await?;
+    // The row is locked, so that nothing comes in between.
+    let (is_hub, position): (bool, i64) = sqlx::query_as("SELECT is_hub, position FROM log_head FOR UPDATE")
+        .fetch_one(&mut *transaction)
+        .await?;
     if !is_hub {
-        let has_leads: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM events WHERE aggregate_type = $1)")
-                .bind(LEAD_STREAM)
-                .fetch_one(&mut *transaction)
-                .await?;
-        if has_leads {
-            return Err(MakeHubError::IsCloud);
+        // Not even an empty sync may have been answered as a cloud: whoever was let in may have asked.
+        if position != 0 {
+            return Err(MakeHubError::IsInUse);
         }
         sqlx::query("UPDATE log_head SET is_hub = true").execute(&mut *transaction).await?;
     }
@@ -54,11 +52,16 @@ pub async fn load(pool: &PgPool) -> Result<RelayState, sqlx::Error> {
     Ok(state)
 }
 
-/// Keeps it.
+/// Keeps it, unless the log has lost what it speaks about.
 ///
 /// # Errors
-/// When the database does not answer, or the store is no hub.
+/// When the database does not answer, was put back to an older copy, or the store is no hub.
 pub(crate) async fn keep(pool: &PgPool, state: &RelayState) -> Result<(), sqlx::Error> {
-    let kept = sqlx::query("UPDATE relay_state SET state = $1, kept_at = now()").bind(Json(state));
+    let kept = sqlx::query(
+        "UPDATE relay_state SET state = $1, kept_at = now()
+         WHERE EXISTS (SELECT FROM log_head WHERE position >= $2)",
+    )
+    .bind(Json(state))
+    .bind(i64::try_from(state.cursor).unwrap_or(i64::MAX));
     if kept.execute(pool).await?.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }

@@ -49,15 +49,13 @@ impl Hub {
 impl CloudArgs {
     fn cloud(self) -> anyhow::Result<Cloud> {
         let Self { url, client_id, secret_file } = self;
+        let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_own(&url));
+        let is_plain = url.username().is_empty() && url.password().is_none();
         ensure!(
-            matches!(url.scheme(), "https" | "http") && url.query().is_none() && url.fragment().is_none(),
-            "--cloud must be an address such as https://leads.example.com, without ? and #"
+            is_safe && is_plain && url.query().is_none() && url.fragment().is_none(),
+            "--cloud must be an address such as https://leads.example.com (http:// for this computer alone), without a \
+             name, ? and #"
         );
-        if url.scheme() == "http" && !is_own(&url) {
-            eprintln!(
-                "Over plain HTTP everybody on the way can read the leads and the secret; put HTTPS in front of the cloud."
-            );
-        }
         let secret = fs::read_to_string(&secret_file)
             .with_context(|| format!("cannot read the secret in {}", secret_file.display()))?;
         let client_secret = secret.trim().to_owned();

@@ -204,6 +204,47 @@ async fn every_lead_of_a_hub_is_in_the_cloud_once_whatever_is_killed_or_restored
     assert_eq!((ids.len(), ids.into_iter().collect::<BTreeSet<_>>()), (460, expected), "all of them, once");
 }
 
+/// As by an administrator who restores a database that is in use: in the places of what was relayed there are other leads now.
+#[actix_web::test]
+async fn a_hub_whose_database_is_put_back_under_it_calls_nothing_relayed_that_is_not() {
+    let ((_, of_cloud), (pool, of_hub)) = (fresh_store().await, fresh_store().await);
+    let cloud = Program::serve_on(&of_cloud);
+    let shown = leadlog(&of_cloud, &["clients", "add", "hub-1", "--scope", "relay", "--json"]).await.out;
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    std::fs::write(secret.path(), shown["clientSecret"].as_str().unwrap()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+    command.args(["hub", "--cloud", &cloud.address, "--cloud-client-id", "hub-1", "--cloud-secret-file"]);
+    command.arg(secret.path()).args(["--listen", "127.0.0.1:0"]).env("DATABASE_URL", &of_hub);
+    let hub = Program::start(command);
+    let token = leadlog(&of_hub, &["tokens", "issue", "--scope", "capture"]).await.out.trim_end().to_owned();
+
+    give(&hub.address, &token, 1..=2).await;
+    all_relayed(&hub.address, &token).await;
+    let tables = ["events", "email_claims", "relay_state", "log_head"];
+    for table in tables {
+        sqlx::query(&format!("CREATE TABLE old_{table} AS TABLE {table}")).execute(&pool).await.unwrap();
+    }
+    give(&hub.address, &token, 3..=6).await;
+    all_relayed(&hub.address, &token).await;
+    let mut restore = pool.begin().await.unwrap();
+    for table in tables {
+        let put_back = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM old_{table}");
+        sqlx::raw_sql(&put_back).execute(&mut *restore).await.unwrap();
+    }
+    restore.commit().await.unwrap();
+
+    give(&hub.address, &token, 7..=8).await;
+    // What the hub says in the first moment is of before.
+    until(async || {
+        let exported = leadlog(&of_cloud, &["export", "leads", "--format", "csv"]).await.out;
+        (crate::exports::rows(exported.as_bytes()).len() == 8).then_some(())
+    })
+    .await;
+    all_relayed(&hub.address, &token).await;
+    assert!(hub.interrupt() && cloud.interrupt());
+}
+
 /// What the cloud publishes is asked for by forms of the hub, also when the cloud is away.
 #[actix_web::test]
 async fn a_hub_has_the_campaigns_of_its_cloud_and_goes_on_with_them_alone() {
@@ -273,7 +314,7 @@ async fn a_store_that_was_a_cloud_becomes_no_hub_and_a_hub_no_cloud() {
     .await;
     assert!(server.interrupt());
     let listen = ["--listen", "127.0.0.1:0"];
-    refused(leadlog(&url, &[&hub[..], &listen].concat()).await, "has taken leads in as a cloud");
+    refused(leadlog(&url, &[&hub[..], &listen].concat()).await, "was in use before it was a hub");
     let ftp = ["hub", "--cloud", "ftp://x", "--cloud-client-id", "hub-1", "--cloud-secret-file", file];
     refused(leadlog(&url, &ftp).await, "--cloud must be an address");
     std::fs::write(secret.path(), " \n").unwrap();
