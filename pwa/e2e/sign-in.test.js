@@ -373,6 +373,8 @@ test('an organizer opens her invitation, and downloads leads and contacts; the i
   await save(page, person('exported'));
   await see(page, SYNCED);
 
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(String(error)));
   let redeemed = 0;
   page.on('request', (request) => (redeemed += request.url().endsWith('/api/sign-in/invitation') ? 1 : 0));
   const { code, link } = await server.invitation('Ewa Szef', 'organize', 'crm');
@@ -396,6 +398,7 @@ test('an organizer opens her invitation, and downloads leads and contacts; the i
   await page.reload();
   await see(page, 'Zalogowano: Ewa Szef');
   assert.equal(redeemed, 1, 'a reload does not use the code again');
+  assert.deepEqual(errors, []);
   await openScreen(page, '#', 'Shootout 3x3 2026');
   await seeOperator(page, 'Kasia');
 
