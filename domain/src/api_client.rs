@@ -9,6 +9,11 @@
 //! in their own time. At most [`MAX_ACTIVE_SECRETS`] are active at once: whoever rotates again before that time must end
 //! the older ones at once, and so knows that a client which still uses one of them stops.
 //!
+//! # A program that nobody types a secret into
+//!
+//! A hub makes its secret itself and shows it once, together with a one-time code that somebody made for its name. It may
+//! do so again, because the answer may have been lost: the same secret comes to the same.
+//!
 //! # Taken back means now
 //!
 //! A secret that is revoked is void for whoever has read the event, whatever any clock says. Only an end that was set
@@ -23,7 +28,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Scopes, Timestamp};
+use crate::{CodeDigest, Scopes, Timestamp};
 
 /// Kind of stream that holds an API client.
 pub const API_CLIENT_STREAM: &str = "api_client";
@@ -138,12 +143,26 @@ impl HeldSecret {
     }
 }
 
+/// A one-time code with which a client may bring a secret of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiClientOffer {
+    /// The code that it must show.
+    pub code_digest: CodeDigest,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
 /// What is known of one client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiClient {
     scopes: Option<Scopes>,
     registered_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    /// The newest one: a newer one takes the place of the one before.
+    offer: Option<ApiClientOffer>,
+    /// The secret that came with its code.
+    brought: Option<String>,
     /// Every one that it ever had, oldest first.
     secrets: Vec<HeldSecret>,
 }
@@ -158,6 +177,20 @@ pub enum ApiClientCommand {
         /// What its tokens may do.
         scopes: Scopes,
         /// Its first secret.
+        secret: ApiClientSecret,
+    },
+    /// Offer that a client may bring a secret of its own. One that is not registered is.
+    Offer {
+        /// Its name, which the stream has.
+        name: ApiClientId,
+        /// What its tokens may do; of one that is registered, just what they may do already.
+        scopes: Scopes,
+        /// On which terms.
+        offer: ApiClientOffer,
+    },
+    /// Take the secret that a client brings with the code. The older ones end at once.
+    Bring {
+        /// The new one.
         secret: ApiClientSecret,
     },
     /// Give it another secret.
@@ -199,6 +232,17 @@ pub enum ApiClientEvent {
         /// The secret, as the store knows it.
         #[serde(flatten)]
         secret: ApiClientSecret,
+        /// Whether the client has brought it, with the code that was offered last.
+        #[serde(default, skip_serializing_if = "is_false")]
+        by_code: bool,
+        /// When, by the store's clock.
+        at: Timestamp,
+    },
+    /// It may bring a secret of its own.
+    CodeOffered {
+        /// On which terms.
+        #[serde(flatten)]
+        offer: ApiClientOffer,
         /// When, by the store's clock.
         at: Timestamp,
     },
@@ -262,6 +306,21 @@ pub enum ApiClientError {
     /// The client has, or had, a secret of this id.
     #[error("the client has had a secret of this id already; try again")]
     SecretIdTaken,
+    /// Its code has expired.
+    #[error("the code has expired, at {at}")]
+    CodeExpired {
+        /// When.
+        at: Timestamp,
+    },
+    /// Another secret has come with it.
+    #[error("the code was used already")]
+    CodeUsed,
+    /// The client may do something else.
+    #[error("this client may do something else: {scopes}; choose another name")]
+    OtherScopes {
+        /// What.
+        scopes: Scopes,
+    },
     /// The client may do just this already.
     #[error("the client has just these scopes already")]
     SameScopes,
@@ -272,7 +331,8 @@ impl ApiClientEvent {
     pub const FORM_VERSION: &'static str = "1";
 
     /// Names of the events.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
+        "ApiClientCodeOffered",
         "ApiClientRegistered",
         "ApiClientRevoked",
         "ApiClientScopesSet",
@@ -284,12 +344,13 @@ impl ApiClientEvent {
     /// Name of the event in the log.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Registered { .. } => Self::NAMES[0],
-            Self::Revoked { .. } => Self::NAMES[1],
-            Self::ScopesSet { .. } => Self::NAMES[2],
-            Self::SecretAdded { .. } => Self::NAMES[3],
-            Self::SecretExpirySet { .. } => Self::NAMES[4],
-            Self::SecretRevoked { .. } => Self::NAMES[5],
+            Self::CodeOffered { .. } => Self::NAMES[0],
+            Self::Registered { .. } => Self::NAMES[1],
+            Self::Revoked { .. } => Self::NAMES[2],
+            Self::ScopesSet { .. } => Self::NAMES[3],
+            Self::SecretAdded { .. } => Self::NAMES[4],
+            Self::SecretExpirySet { .. } => Self::NAMES[5],
+            Self::SecretRevoked { .. } => Self::NAMES[6],
         }
     }
 }
@@ -310,9 +371,19 @@ impl ApiClient {
         self.revoked_at
     }
 
+    /// On which terms it may bring a secret of its own, or has.
+    pub const fn offer(&self) -> Option<&ApiClientOffer> {
+        self.offer.as_ref()
+    }
+
     /// The secrets that can be used at this moment, oldest first.
     pub fn active_secrets(&self, now: Timestamp) -> impl Iterator<Item = &HeldSecret> {
         self.secrets.iter().filter(move |secret| self.revoked_at.is_none() && secret.is_active_at(now))
+    }
+
+    /// This secret, whatever became of it.
+    pub fn secret(&self, secret_id: &str) -> Option<&HeldSecret> {
+        self.secrets.iter().find(|secret| secret.given.secret_id == secret_id)
     }
 
     /// This secret, if it can be used at this moment.
@@ -337,10 +408,14 @@ impl ApiClient {
                     .map_or(ApiClientError::Exists, |at| ApiClientError::Revoked { at }));
             }
             let registered = ApiClientEvent::Registered { name, scopes, at };
-            return Ok(vec![registered, ApiClientEvent::SecretAdded { secret, at }]);
+            return Ok(vec![registered, ApiClientEvent::SecretAdded { secret, by_code: false, at }]);
         }
         if self.scopes.is_none() {
-            return Err(ApiClientError::Unknown);
+            let ApiClientCommand::Offer { name, scopes, offer } = command else {
+                return Err(ApiClientError::Unknown);
+            };
+            let registered = ApiClientEvent::Registered { name, scopes, at };
+            return Ok(vec![registered, ApiClientEvent::CodeOffered { offer, at }]);
         }
         if let Some(at) = self.revoked_at {
             return Err(ApiClientError::Revoked { at });
@@ -348,7 +423,14 @@ impl ApiClient {
         match command {
             // Above.
             ApiClientCommand::Register { .. } => Err(ApiClientError::Exists),
-            ApiClientCommand::Rotate { secret, keep_old_until } => self.rotate(secret, keep_old_until, at),
+            ApiClientCommand::Offer { scopes, offer, .. } => match self.scopes {
+                Some(known) if known != scopes => Err(ApiClientError::OtherScopes { scopes: known }),
+                _ => Ok(vec![ApiClientEvent::CodeOffered { offer, at }]),
+            },
+            ApiClientCommand::Bring { secret } => self.bring(secret, at),
+            ApiClientCommand::Rotate { secret, keep_old_until } => {
+                self.rotate(secret, false, keep_old_until, at)
+            }
             ApiClientCommand::RevokeSecret { secret_id } => {
                 // Also of one whose time is over: only a clock says that.
                 let is_it = |held: &&HeldSecret| held.given.secret_id == secret_id && !held.is_revoked;
@@ -363,9 +445,21 @@ impl ApiClient {
         }
     }
 
+    fn bring(&self, secret: ApiClientSecret, at: Timestamp) -> Result<Vec<ApiClientEvent>, ApiClientError> {
+        let offer = self.offer.as_ref().ok_or(ApiClientError::Unknown)?;
+        match &self.brought {
+            // The answer to the first time was lost.
+            Some(brought) if *brought == secret.secret_id => Ok(Vec::new()),
+            Some(_) => Err(ApiClientError::CodeUsed),
+            None if at >= offer.expires_at => Err(ApiClientError::CodeExpired { at: offer.expires_at }),
+            None => self.rotate(secret, true, None, at),
+        }
+    }
+
     fn rotate(
         &self,
         secret: ApiClientSecret,
+        by_code: bool,
         keep_old_until: Option<Timestamp>,
         at: Timestamp,
     ) -> Result<Vec<ApiClientEvent>, ApiClientError> {
@@ -378,7 +472,7 @@ impl ApiClient {
             let until = older.iter().filter_map(|secret| secret.expires_at).min();
             return Err(ApiClientError::TooManySecrets { until });
         }
-        let mut events = vec![ApiClientEvent::SecretAdded { secret, at }];
+        let mut events = vec![ApiClientEvent::SecretAdded { secret, by_code, at }];
         for held in older {
             let secret_id = held.given.secret_id.clone();
             match keep_old_until {
@@ -400,7 +494,14 @@ impl ApiClient {
                 self.scopes = Some(scopes);
                 self.registered_at = Some(at);
             }
-            ApiClientEvent::SecretAdded { secret, .. } => {
+            ApiClientEvent::CodeOffered { offer, .. } => {
+                self.offer = Some(offer);
+                self.brought = None;
+            }
+            ApiClientEvent::SecretAdded { secret, by_code, .. } => {
+                if by_code {
+                    self.brought = Some(secret.secret_id.clone());
+                }
                 self.secrets.push(HeldSecret { given: secret, expires_at: None, is_revoked: false });
             }
             ApiClientEvent::SecretRevoked { secret_id, .. } => {
@@ -417,6 +518,12 @@ impl ApiClient {
     fn held(&mut self, secret_id: &str) -> impl Iterator<Item = &mut HeldSecret> {
         self.secrets.iter_mut().filter(move |held| held.given.secret_id == secret_id)
     }
+}
+
+/// For a field that is left out where it says nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[cfg(feature = "aggregates")]

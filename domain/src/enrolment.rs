@@ -9,6 +9,12 @@
 //! A code is good once. The device that used it may say so again with the same key, because the answer to the first time
 //! may have been lost on the way.
 //!
+//! # Two stores, one stream
+//!
+//! A hub and its cloud tell each other of the devices that came in, so that both admit the same. A code works in the store
+//! that made it, and nothing of an enrolment travels before a device has come in by it. After that one thing alone can
+//! happen, that the device is shut out, and both may say so: whichever event stands there, it says the same.
+//!
 //! # The name is what lasts
 //!
 //! An installation ends when its storage is wiped; the next one on the same iPad is enrolled under the same name. So what
@@ -281,6 +287,11 @@ impl Enrolment {
         self.enrolled_at
     }
 
+    /// How many events there were.
+    pub const fn events(&self) -> u64 {
+        self.offer.is_some() as u64 + self.device.is_some() as u64 + self.revoked_at.is_some() as u64
+    }
+
     /// When it was shut out, or the offer taken back.
     pub const fn revoked_at(&self) -> Option<Timestamp> {
         self.revoked_at
@@ -314,6 +325,16 @@ impl Enrolment {
                 Err(EnrolmentError::Expired { at: offer.expires_at })
             }
             (EnrolmentCommand::Enrol(device), None) => Ok(vec![EnrolmentEvent::Enrolled { device, at }]),
+        }
+    }
+
+    /// Whether this may be what happened next, where another store says so: it was decided there.
+    pub const fn may_go_on_with(&self, event: &EnrolmentEvent) -> bool {
+        let (is_offered, is_used) = (self.offer.is_some(), self.device.is_some());
+        match event {
+            EnrolmentEvent::Offered { .. } => !is_offered,
+            EnrolmentEvent::Enrolled { .. } => is_offered && !is_used && self.revoked_at.is_none(),
+            EnrolmentEvent::Revoked { .. } => is_offered && self.revoked_at.is_none(),
         }
     }
 

@@ -13,7 +13,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 /// Every event that a store writes, with the version of its form today.
-pub const EVENT_FORMS: [(&str, &str); 25] = [
+pub const EVENT_FORMS: [(&str, &str); 26] = [
+    ("ApiClientCodeOffered", "1"),
     ("ApiClientRegistered", "1"),
     ("ApiClientRevoked", "1"),
     ("ApiClientScopesSet", "1"),

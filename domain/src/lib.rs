@@ -54,7 +54,8 @@ mod wire;
 
 pub use api_client::{
     API_CLIENT_STREAM, ApiClient, ApiClientCommand, ApiClientError, ApiClientEvent, ApiClientId,
-    ApiClientIdError, ApiClientSecret, CLI_CLIENT_ID, HeldSecret, MAX_ACTIVE_SECRETS, SecretHash,
+    ApiClientIdError, ApiClientOffer, ApiClientSecret, CLI_CLIENT_ID, HeldSecret, MAX_ACTIVE_SECRETS,
+    SecretHash,
 };
 pub use bearer::Bearer;
 pub use campaign::{
@@ -76,7 +77,7 @@ pub use enrolment::{
 };
 pub use entry::Entry;
 pub use event_form::{EVENT_FORMS, UnknownForm, current_form};
-pub use feed::{FeedEvent, FeedPage};
+pub use feed::{FeedCursor, FeedEvent, FeedPage, FeedUpdate, FeedUpdateAnswer, MAX_FEED_UPDATE_EVENTS};
 pub use field_error::{ErrorCode, FieldError};
 pub use follow_up::{
     FOLLOW_UP_STREAM, FollowUp, FollowUpCommand, FollowUpError, FollowUpEvent, erased_entry,

@@ -155,6 +155,10 @@ pub struct CloudVerdictsAnswer {
 pub struct ErasuresAnswer {
     /// The receiver's next cursor.
     pub through: u64,
+    /// The append that recorded what stands there, when this moves the cursor: with it, the cursor proves that what went before
+    /// was not lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub append_id: Option<AppendId>,
     /// Leads whose personal data must be deleted.
     pub client_ids: Vec<ClientId>,
 }

@@ -1,16 +1,19 @@
-//! The way to the cloud: its ordinary sync route, by HTTP, with a token that the hub gets for its client secret.
+//! The way to the cloud: its ordinary routes, by HTTP, with a token that the hub gets for its secret.
 
-use std::fmt;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use domain::{FeedPage, Receipt};
+use domain::{DeviceId, FeedCursor, FeedPage, FeedUpdate, FeedUpdateAnswer};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::{Client, RequestBuilder, StatusCode, header, redirect};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use sqlx::PgPool;
 use tokio::sync::Mutex;
-use url::Url;
+
+use crate::link::Link;
 
 /// How long the cloud may take to accept a connection. A venue's network may be slow; one that is not there says nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,31 +21,33 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may take to give a token.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long it may take to say what was published.
+/// How long it may take to say what was published, or to take in what it is told.
 const FEED_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a backup may take: some hundred kB over the way out of a hall.
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The largest answer that is read: verdicts about a whole batch are some hundred kB.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
+/// What the cloud says of a code that lets nobody in.
+const NO_CODE: &str = "urn:leadlog:problem:invalid-code";
+
 /// A token is not used when it has less than this left: it must count until the request has arrived.
 const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 
-/// Which cloud, and what this hub is to it.
-#[derive(Clone)]
-pub struct CloudSettings {
-    /// Where it is: `https://leads.example.com`.
-    pub url: Url,
-    /// The client that was registered there with the scope `relay`.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: String,
-}
-
 /// The cloud.
 pub struct Cloud {
-    settings: CloudSettings,
+    pool: PgPool,
     http: Client,
-    token: Mutex<Option<Token>>,
+    access: Mutex<Access>,
+    /// Its address, without a `/` at the end.
+    address: String,
+}
+
+struct Access {
+    link: Link,
+    token: Option<Token>,
 }
 
 struct Token {
@@ -67,9 +72,22 @@ pub enum CloudError {
     Unreachable(&'static str),
     /// It gives this hub no token.
     #[error(
-        "the cloud does not let this hub in ({0}); look at the client id and its secret, and at `leadlog clients list` there"
+        "the cloud does not let this hub in ({0}); look at `leadlog clients list` there, make another code with `leadlog hubs \
+         enrol NAME`, and start this hub with it: leadlog hub --code CODE"
     )]
     NotLetIn(String),
+    /// The one-time code does not count.
+    #[error(
+        "the cloud does not know the code, or it was used or has expired; make another there with `leadlog hubs enrol NAME`, \
+         and start this hub with it: leadlog hub --code CODE"
+    )]
+    Code,
+    /// Another process has the relay.
+    #[error("another process relays from this hub's database; one of the two is enough")]
+    OtherProcess,
+    /// The hub's own database does not answer.
+    #[error("the hub's own database does not answer")]
+    OwnDatabase,
     /// Somebody answers in its place.
     #[error(
         "what answers at the address of the cloud is none: is it a page to sign in to the network, or another hub?"
@@ -91,66 +109,110 @@ struct TokenRefusal {
     error: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EnrolAnswer {
+    client_id: String,
+}
+
+#[derive(Deserialize)]
+struct ProblemAnswer {
+    r#type: String,
+}
+
 impl Cloud {
-    /// The way there. Asks nobody yet.
+    /// The way there. Asks nobody yet. What the cloud says of the hub itself is kept in its database.
     ///
     /// # Errors
     /// When there is no TLS on this machine.
-    pub fn new(settings: CloudSettings) -> Result<Self, reqwest::Error> {
+    pub fn new(pool: PgPool, link: Link) -> Result<Self, reqwest::Error> {
         let http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             // What somebody else answers in the cloud's place is not followed.
             .redirect(redirect::Policy::none())
             .build()?;
-        Ok(Self { settings, http, token: Mutex::default() })
+        let address = link.cloud.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { pool, http, access: Mutex::new(Access { link, token: None }), address })
     }
 
     /// Posts a body to the sync route.
     pub(crate) async fn sync(&self, body: &str, timeout: Duration) -> Result<Reply, CloudError> {
-        let token = self.token().await?;
-        let request = self.http.post(self.route("api/leads/sync")).bearer_auth(&token).timeout(timeout);
+        let request = self.http.post(self.route("api/leads/sync")).timeout(timeout);
         let request = request.header(header::CONTENT_TYPE, "application/json");
         // A hall's way out is the slowest of all; leads are a tenth when compressed.
-        let request = match gzipped(body) {
+        let reply = self.authorized(match gzipped(body) {
             Ok(gzipped) => request.header(header::CONTENT_ENCODING, "gzip").body(gzipped),
             Err(_) => request.body(body.to_owned()),
-        };
-        let reply = answer(request).await?;
-        match reply.code {
-            200..300 => {}
-            401 | 403 => {
-                // Of another key than the cloud has now, or taken back: the next request gets another one.
-                *self.token.lock().await = None;
-                return Err(CloudError::NotLetIn(format!("status {}", reply.code)));
-            }
-            code => tracing::debug!(code, "the cloud takes nothing now"),
+        });
+        let reply = reply.await?;
+        if reply.code >= 300 {
+            tracing::debug!(code = reply.code, "the cloud takes nothing now");
         }
         Ok(reply)
     }
 
-    /// What the cloud has published after the event that was read last.
-    pub(crate) async fn feed(&self, last: Option<Receipt>) -> Result<FeedPage, CloudError> {
-        let token = self.token().await?;
+    /// What the cloud has to say after what was read last.
+    pub(crate) async fn feed(&self, last: Option<FeedCursor>) -> Result<FeedPage, CloudError> {
         // Digits and hexadecimal digits, so that nothing need be escaped.
-        let after =
-            last.map(|Receipt { position, append_id, .. }| format!("?after={position}&appendId={append_id}"));
-        let address = self.route("api/feed") + &after.unwrap_or_default();
-        let request = self.http.get(address).bearer_auth(&token).timeout(FEED_TIMEOUT);
-        let reply = answer(request).await?;
-        match reply.code {
-            200 => serde_json::from_str(&reply.body).map_err(|_| CloudError::NotACloud),
-            code => Err(CloudError::Answer(format!("status {code} when it is asked what was published"))),
+        let after = last
+            .map(|FeedCursor { position, append_id }| format!("?after={position}&appendId={append_id}"))
+            .unwrap_or_default();
+        let request = self.http.get(self.route("api/feed") + &after).timeout(FEED_TIMEOUT);
+        let reply = self.authorized(request).await?;
+        read(&reply, "it is asked what was published")
+    }
+
+    /// Tells the cloud what it does not know of enrolments.
+    pub(crate) async fn tell(&self, update: &FeedUpdate) -> Result<FeedUpdateAnswer, CloudError> {
+        let request = self.http.post(self.route("api/feed")).json(update).timeout(FEED_TIMEOUT);
+        let reply = self.authorized(request).await?;
+        read(&reply, "it is told of devices")
+    }
+
+    /// Gives the cloud a backup of a device, as it is stored: gzip.
+    pub(crate) async fn give_backup(&self, device: &DeviceId, gzip: Vec<u8>) -> Result<(), CloudError> {
+        let request = self.http.put(self.route("api/devices/") + device.as_str() + "/backups");
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let request = request.header(header::CONTENT_ENCODING, "gzip").body(gzip).timeout(BACKUP_TIMEOUT);
+        match self.authorized(request).await?.code {
+            200 | 201 => Ok(()),
+            code => Err(CloudError::Answer(format!("status {code} when it is given a backup"))),
         }
     }
 
+    /// Sends a request with a token; with another one, once, when the cloud does not take the first: a laptop's clock stands
+    /// still while it sleeps, and a cloud may have other keys than before.
+    async fn authorized(&self, request: RequestBuilder) -> Result<Reply, CloudError> {
+        let again = request.try_clone();
+        let token = self.token().await?;
+        let reply = answer(request.bearer_auth(&token)).await?;
+        let (401 | 403, Some(again)) = (reply.code, again) else { return Ok(reply) };
+        self.drop_token(&token).await;
+        let token = self.token().await?;
+        let reply = answer(again.bearer_auth(&token)).await?;
+        if !matches!(reply.code, 401 | 403) {
+            return Ok(reply);
+        }
+        self.drop_token(&token).await;
+        Err(CloudError::NotLetIn(format!("status {}", reply.code)))
+    }
+
+    async fn drop_token(&self, refused: &str) {
+        self.access.lock().await.token.take_if(|token| token.text == refused);
+    }
+
     async fn token(&self) -> Result<String, CloudError> {
-        let mut kept = self.token.lock().await;
-        if let Some(token) = kept.as_ref().filter(|token| Instant::now() + TOKEN_MARGIN < token.ends_at) {
+        let mut access = self.access.lock().await;
+        let Access { link, token } = &mut *access;
+        if let Some(token) = token.as_ref().filter(|token| Instant::now() + TOKEN_MARGIN < token.ends_at) {
             return Ok(token.text.clone());
         }
-        let CloudSettings { client_id, client_secret, .. } = &self.settings;
+        let client_id = match &link.client_id {
+            Some(client_id) => client_id.clone(),
+            None => self.enrol(link).await?,
+        };
         let asked_at = Instant::now();
-        let request = self.http.post(self.route("oauth/token")).basic_auth(client_id, Some(client_secret));
+        let request = self.http.post(self.route("oauth/token")).basic_auth(client_id, Some(&link.secret));
         let request = request.form(&[("grant_type", "client_credentials"), ("scope", "relay")]);
         let reply = answer(request.timeout(TOKEN_TIMEOUT)).await?;
         if reply.code != StatusCode::OK.as_u16() {
@@ -161,20 +223,39 @@ impl Cloud {
                 _ => CloudError::Answer(format!("status {} when it is asked for a token", reply.code)),
             });
         }
-        let answer: TokenAnswer = serde_json::from_str(&reply.body).map_err(|_| CloudError::NotACloud)?;
+        let answer: TokenAnswer = read(&reply, "it is asked for a token")?;
         let ends_at = asked_at + Duration::from_secs(answer.expires_in.min(24 * 60 * 60));
-        *kept = Some(Token { text: answer.access_token.clone(), ends_at });
+        *token = Some(Token { text: answer.access_token.clone(), ends_at });
         Ok(answer.access_token)
     }
 
+    /// Comes in by the one-time code.
+    async fn enrol(&self, link: &mut Link) -> Result<String, CloudError> {
+        let body = json!({ "code": link.code, "secret": link.secret });
+        let request = self.http.post(self.route("api/hubs/enrol")).json(&body).timeout(TOKEN_TIMEOUT);
+        let reply = answer(request).await?;
+        let problem = serde_json::from_str::<ProblemAnswer>(&reply.body);
+        if reply.code == 403 && problem.is_ok_and(|problem| problem.r#type == NO_CODE) {
+            return Err(CloudError::Code);
+        }
+        let EnrolAnswer { client_id } = read(&reply, "this hub shows its code")?;
+        let admitted = Link { client_id: Some(client_id.clone()), ..link.clone() };
+        admitted.keep(&self.pool).await.map_err(|_| CloudError::OwnDatabase)?;
+        tracing::info!(hub = %client_id, "the cloud has let this hub in");
+        *link = admitted;
+        Ok(client_id)
+    }
+
     fn route(&self, path: &str) -> String {
-        format!("{}/{path}", self.settings.url.as_str().trim_end_matches('/'))
+        format!("{}/{path}", self.address)
     }
 }
 
-impl fmt::Debug for CloudSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CloudSettings({} as {})", self.url, self.client_id)
+/// What an answer of status 200 says.
+fn read<T: DeserializeOwned>(reply: &Reply, when: &str) -> Result<T, CloudError> {
+    match reply.code {
+        200 => serde_json::from_str(&reply.body).map_err(|_| CloudError::NotACloud),
+        code => Err(CloudError::Answer(format!("status {code} when {when}"))),
     }
 }
 

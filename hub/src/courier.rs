@@ -17,7 +17,7 @@ use tokio::time::sleep_until;
 use uuid::Uuid;
 
 use crate::cloud::{Cloud, CloudError, Reply};
-use crate::state;
+use crate::state::{self, Lease};
 
 /// How far the relay is, and what stands in its way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Waker(Arc<Notify>);
 struct Task {
     log: PostgresLog,
     cloud: Arc<Cloud>,
+    /// Of several processes on one database one relays.
+    lease: Option<Lease>,
     relay: Relay,
     standing: watch::Sender<Standing>,
     growth: Arc<Notify>,
@@ -62,6 +64,8 @@ enum KeepError {
     Append(#[from] AppendError),
     #[error(transparent)]
     State(#[from] sqlx::Error),
+    #[error("another process relays from this database")]
+    NoLease,
 }
 
 impl Courier {
@@ -77,6 +81,7 @@ impl Courier {
             // A connection of its own to append with: devices must not wait for what the cloud says.
             log: PostgresLog::new(log.pool().clone()),
             cloud,
+            lease: None,
             relay: Relay::new(kept, seed()),
             standing: sender,
             growth: Arc::clone(&growth),
@@ -156,9 +161,18 @@ impl Task {
     }
 
     async fn read(&mut self, held: &[u64], after: u64, limit: u32) {
+        if self.lease.is_none() {
+            return self.begin().await;
+        }
         match self.has_lost_history().await {
             Ok(false) => {}
-            Ok(true) => return self.begin_again().await,
+            // What was known since is about events that are gone, in whose places there are others.
+            Ok(true) => {
+                tracing::warn!(
+                    "the hub's database was put back to an older copy; the relay goes on from there"
+                );
+                return self.begin().await;
+            }
             Err(error) => return self.cannot_read(&error),
         }
         let read = async {
@@ -193,20 +207,35 @@ impl Task {
         Ok(self.log.holds_receipts(&[last]).await? != [true])
     }
 
-    /// The log is that of an older copy, and so is what is kept of the relay. What was known since is about events that are
-    /// gone, in whose places there are others.
-    async fn begin_again(&mut self) {
-        match state::load(self.log.pool()).await {
-            Ok(kept) => {
-                tracing::warn!(
-                    "the hub's database was put back to an older copy; the relay goes on from there"
-                );
+    /// Goes on from what is kept.
+    async fn begin(&mut self) {
+        match self.kept().await {
+            Ok(Some(kept)) => {
                 self.relay = Relay::new(kept, seed());
                 (self.wake_at, self.last_read) = (None, None);
                 self.publish(None);
                 self.tell(Input::Tick);
             }
-            Err(error) => self.cannot_read(&LogError { reason: error.to_string() }),
+            Ok(None) => {
+                self.publish(Some(CloudError::OtherProcess));
+                self.tell(Input::ReadFailed);
+            }
+            Err(error) => self.cannot_read(&error.into()),
+        }
+    }
+
+    /// What is kept; `None` as long as another process relays.
+    async fn kept(&mut self) -> Result<Option<RelayState>, sqlx::Error> {
+        if self.lease.is_none() {
+            self.lease = Lease::take(self.log.pool()).await?;
+        }
+        let Some(lease) = &mut self.lease else { return Ok(None) };
+        match lease.load().await {
+            Ok(kept) => Ok(Some(kept)),
+            Err(error) => {
+                self.lease = None;
+                Err(error)
+            }
         }
     }
 
@@ -240,7 +269,7 @@ impl Task {
     }
 
     /// First what devices must hear before the watermark passes it, then the watermark.
-    async fn write(&self, Lesson { state, verdicts, erased }: &Lesson) -> Result<(), KeepError> {
+    async fn write(&mut self, Lesson { state, verdicts, erased }: &Lesson) -> Result<(), KeepError> {
         let verdicts: Vec<NewEvent> = verdicts.iter().filter_map(relay::verdict_event).collect();
         if !verdicts.is_empty() {
             self.log.append(&verdicts).await?;
@@ -249,7 +278,12 @@ impl Task {
             let at = Timestamp::new(OffsetDateTime::now_utc());
             self.log.erase(*client_id, &FollowUpEvent::LeadErased { by: None, at }).await?;
         }
-        Ok(state::keep(self.log.pool(), state).await?)
+        let kept = self.lease.as_mut().ok_or(KeepError::NoLease)?.keep(state).await;
+        if !matches!(kept, Ok(()) | Err(sqlx::Error::RowNotFound)) {
+            // The session may be gone, and the lock with it.
+            self.lease = None;
+        }
+        Ok(kept?)
     }
 
     fn publish(&self, trouble: Option<CloudError>) {

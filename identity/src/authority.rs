@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    AdminName, ApiClient, ApiClientId, DisplayName, EnrolledDevice, EnrolmentError, EnrolmentId,
-    EnrolmentOffer, Person, PersonError, PersonId, Scope, Scopes, SecretHash, StoreId, Timestamp,
+    AdminName, ApiClient, ApiClientError, ApiClientId, DisplayName, EnrolledDevice, EnrolmentError,
+    EnrolmentId, EnrolmentOffer, Person, PersonError, PersonId, Scope, Scopes, SecretHash, StoreId,
+    Timestamp,
 };
 use event_store::{LogError, PostgresLog};
 use sqlx::PgPool;
@@ -19,6 +20,8 @@ use crate::enrolments::{Enrolments, KnownEnrolments};
 use crate::inviting::{self, PersonCommandError};
 use crate::people::KnownPeople;
 use crate::provider::Identified;
+use crate::registration::{self, RegistrationError};
+use crate::secret::NewSecret;
 use crate::signing_key::{KeyError, KnownKeys};
 use crate::token::{self, AccessToken, Principal, RefusedToken, SigningError, Subject, Verified};
 use crate::token_cache::TokenCache;
@@ -122,6 +125,26 @@ pub enum AuthorityError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Why a secret that a client has brought does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum BringError {
+    /// The code is not one that this store has given out, or is mistyped.
+    #[error("there is no such code")]
+    UnknownCode,
+    /// It is not as secret as it must be.
+    #[error("the secret is none that this program makes")]
+    NoSecret,
+    /// The code is one, and does not let this client in.
+    #[error(transparent)]
+    Refused(#[from] ApiClientError),
+    /// Too many attempts at once.
+    #[error("too many secrets are checked at this moment")]
+    Busy,
+    /// The log cannot be used now.
+    #[error("the store cannot let anybody in")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
 /// Why no device was let in.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
@@ -201,14 +224,50 @@ impl Authority {
     }
 
     async fn fits(&self, secret: String, hash: SecretHash) -> Result<bool, AuthorityError> {
+        self.hash(move || secret::fits(&secret, &hash)).await
+    }
+
+    /// Does work with a hash when it is its turn, on a thread that answers nobody.
+    async fn hash<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, AuthorityError> {
         let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.hashing).acquire_owned()).await;
         let turn = turn.ok().and_then(Result::ok).ok_or(AuthorityError::Busy)?;
-        let checked = tokio::task::spawn_blocking(move || {
+        let done = tokio::task::spawn_blocking(move || {
             // Kept to the end of the work, also when whoever asked has gone.
             let _turn = turn;
-            secret::fits(&secret, &hash)
+            work()
         });
-        checked.await.map_err(unavailable)
+        done.await.map_err(unavailable)
+    }
+
+    /// Takes a secret that a client has made itself and shows with a code. The same may come again: an answer may have been
+    /// lost.
+    ///
+    /// # Errors
+    /// See [`BringError`].
+    pub async fn bring_secret(&self, code: &str, secret: &str) -> Result<ApiClientId, BringError> {
+        let digest = code::digest_of(code).ok_or(BringError::UnknownCode)?;
+        let secret = NewSecret::of(secret).ok_or(BringError::NoSecret)?;
+        let clients = self.clients.refresh().await?;
+        let is_it = |client: &ApiClient| client.offer().is_some_and(|offer| offer.code_digest == digest);
+        let found = clients.iter().find(|(_, client)| client.as_ref().is_some_and(is_it));
+        let (name, client) = found.ok_or(BringError::UnknownCode)?;
+        let known = client.as_ref().and_then(|client| client.secret(secret.id()));
+        let known = known.map(|held| held.given.hash.clone());
+        let brought = self.hash(move || match known {
+            Some(hash) => Ok(secret::fits(secret.reveal(), &hash).then(|| secret.with_hash(hash))),
+            None => secret.hashed().map(Some),
+        });
+        let brought = brought.await?.map_err(|error| BringError::Unavailable(Box::new(error)))?;
+        // Another secret under the id of one that it has.
+        let brought = brought.ok_or(BringError::Refused(ApiClientError::CodeUsed))?;
+        match registration::bring(&self.pool, name, brought).await {
+            Ok(()) => Ok(name.clone()),
+            Err(RegistrationError::Refused(refused)) => Err(refused.into()),
+            Err(error) => Err(BringError::Unavailable(Box::new(error))),
+        }
     }
 
     /// Gives a client a token: for what it asks for, or for all that it may have. It ends with the secret at the latest.
@@ -528,6 +587,21 @@ impl From<LogError> for AuthorityError {
 impl From<LogError> for EnrolError {
     fn from(error: LogError) -> Self {
         Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<LogError> for BringError {
+    fn from(error: LogError) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<AuthorityError> for BringError {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::Busy => Self::Busy,
+            other => Self::Unavailable(Box::new(other)),
+        }
     }
 }
 

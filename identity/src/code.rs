@@ -49,7 +49,7 @@ impl fmt::Debug for NewCode {
 }
 
 /// The digest of a code as somebody typed it; `None` when it is no code.
-pub(crate) fn digest_of(typed: &str) -> Option<CodeDigest> {
+pub fn digest_of(typed: &str) -> Option<CodeDigest> {
     let mut code = String::with_capacity(CHARS);
     for char in typed.chars().filter(|char| !char.is_whitespace() && *char != '-') {
         let char = match char.to_ascii_uppercase() {

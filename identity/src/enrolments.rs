@@ -104,7 +104,8 @@ fn fold(enrolments: &mut Enrolments, event: &RecordedEvent) {
     match read(event) {
         Ok(event) => {
             if let EnrolmentEvent::Offered { offer, .. } = &event {
-                by_code.insert(offer.code_digest.clone(), id);
+                // Of two the first: what another store tells takes no code away.
+                by_code.entry(offer.code_digest.clone()).or_insert(id);
             }
             if let Some(enrolment) = enrolment {
                 enrolment.evolve(event);

@@ -18,6 +18,7 @@
 //! | `provider` | who people are, as a third-party provider says it (OpenID Connect) |
 //! | `registration` | letting clients in, giving them secrets, taking both back |
 //! | `secret` | the text of a secret, and its hash |
+//! | `sharing` | enrolments that a hub and its cloud tell each other |
 //! | `signing_key` | the keys that sign, in the table `signing_keys` |
 //! | `token` | access tokens as JWT (RFC 9068): what they say, made and read |
 //! | `token_cache` | tokens whose signature was checked already |
@@ -50,6 +51,7 @@ mod people;
 mod provider;
 mod registration;
 mod secret;
+mod sharing;
 mod signing_key;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -58,11 +60,11 @@ mod token_cache;
 
 pub use assertion::{RefusedAssertion, missing_device_grants};
 pub use authority::{
-    AuthenticatedClient, AuthenticatedDevice, Authority, AuthorityError, CLIENT_TOKEN_LIFETIME,
+    AuthenticatedClient, AuthenticatedDevice, Authority, AuthorityError, BringError, CLIENT_TOKEN_LIFETIME,
     DEVICE_TOKEN_LIFETIME, EnrolError, MAX_TOKEN_LIFETIME, SESSION_LIFETIME, SignInError, SignedIn,
 };
 pub use clients::{Clients, KnownClients};
-pub use code::NewCode;
+pub use code::{NewCode, digest_of as digest_of_code};
 pub use command::{CommandError, database_now};
 pub use enrolling::{CODE_LIFETIME, EnrollingError, MAX_CODE_LIFETIME, Offered, offer, revoke_enrolment};
 pub use enrolments::{Enrolments, KnownEnrolments};
@@ -75,7 +77,10 @@ pub use provider::{
     AuthorizationGrant, AuthorizationRequest, Identified, Provider, ProviderError, ProviderSettings,
     RefusedIdToken, SettingsError,
 };
-pub use registration::{RegistrationError, register, revoke, revoke_secret, rotate, set_scopes};
+pub use registration::{
+    OfferedToClient, RegistrationError, offer_to_client, register, revoke, revoke_secret, rotate, set_scopes,
+};
 pub use secret::{NewSecret, SECRET_PREFIX, SecretError};
+pub use sharing::{SharingError, shared, shared_enrolment, take_in_enrolments};
 pub use signing_key::{KeyError, ListedKey, list_keys, missing_grants, retire_keys, rotate_key};
 pub use token::{AccessToken, Principal, RefusedToken, SigningError, Subject};

@@ -1,14 +1,19 @@
-//! Letting API clients in, giving them secrets, and taking both back.
+//! Letting API clients in, giving them secrets or codes with which they bring their own, and taking all that back.
 //!
 //! Each is a command to the aggregate [`ApiClient`]. When it happened is said by the database's clock: that of the machine
 //! where a command runs may be wrong.
 
 use std::time::Duration;
 
-use domain::{ApiClient, ApiClientCommand, ApiClientError, ApiClientId, ApiClientSecret, Scopes, Timestamp};
+use domain::{
+    ApiClient, ApiClientCommand, ApiClientError, ApiClientId, ApiClientOffer, ApiClientSecret, Scopes,
+    Timestamp,
+};
 use sqlx::PgPool;
 
+use crate::code::NewCode;
 use crate::command::{self, CommandError};
+use crate::enrolling::MAX_CODE_LIFETIME;
 use crate::secret::{NewSecret, SecretError};
 
 /// Why nothing was recorded.
@@ -27,6 +32,44 @@ pub async fn register(
     let at = command::now(pool).await?;
     execute(pool, name, ApiClientCommand::Register { name: name.clone(), scopes, secret }, at).await?;
     Ok(new)
+}
+
+/// A code that was just made for a client.
+#[derive(Debug)]
+pub struct OfferedToClient {
+    /// What the client must show.
+    pub code: NewCode,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// Offers that a client may bring a secret of its own, for at most [`MAX_CODE_LIFETIME`], and answers the code for it. Once it
+/// does, the secrets that it had end.
+///
+/// # Errors
+/// See [`RegistrationError`].
+pub async fn offer_to_client(
+    pool: &PgPool,
+    name: &ApiClientId,
+    scopes: Scopes,
+    lifetime: Duration,
+) -> Result<OfferedToClient, RegistrationError> {
+    let code = NewCode::make()?;
+    let code_digest = code.digest().ok_or(SecretError)?;
+    let at = command::now(pool).await?;
+    let expires_at = command::later(at, lifetime.min(MAX_CODE_LIFETIME));
+    let offer = ApiClientOffer { code_digest, expires_at };
+    execute(pool, name, ApiClientCommand::Offer { name: name.clone(), scopes, offer }, at).await?;
+    Ok(OfferedToClient { code, expires_at })
+}
+
+/// Takes the secret that a client brings.
+pub(crate) async fn bring(
+    pool: &PgPool,
+    name: &ApiClientId,
+    secret: ApiClientSecret,
+) -> Result<(), RegistrationError> {
+    execute(pool, name, ApiClientCommand::Bring { secret }, command::now(pool).await?).await
 }
 
 /// Gives a client another secret, and answers it, with the moment until which the older ones go on; without

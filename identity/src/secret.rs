@@ -37,12 +37,24 @@ pub struct NewSecret {
 pub struct SecretError;
 
 impl NewSecret {
-    pub(crate) fn make() -> Result<Self, SecretError> {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// When the machine gives no random numbers.
+    pub fn make() -> Result<Self, SecretError> {
         let id: String = command::random_id::<ID_BYTES, _>()?;
         let mut random = [0; RANDOM_BYTES];
         fill(&mut random)?;
         let text = format!("{SECRET_PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(random));
         Ok(Self { id, text })
+    }
+
+    /// One that somebody else has made; `None` when it is not as secret as those that are made here.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        let (id, random) = text.strip_prefix(SECRET_PREFIX)?.split_once('_')?;
+        let is_id = id.len() == 2 * ID_BYTES && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_random = URL_SAFE_NO_PAD.decode(random).is_ok_and(|bytes| bytes.len() == RANDOM_BYTES);
+        (is_id && is_random).then(|| Self { id: id.to_owned(), text: text.to_owned() })
     }
 
     /// Names it among the client's secrets; it is no part of what is secret.
@@ -53,6 +65,11 @@ impl NewSecret {
     /// The secret itself, for the one time that it is shown.
     pub fn reveal(&self) -> &str {
         &self.text
+    }
+
+    /// The same, where the hash that it fits is known.
+    pub(crate) fn with_hash(&self, hash: SecretHash) -> ApiClientSecret {
+        ApiClientSecret { secret_id: self.id.clone(), hash }
     }
 
     /// The secret as the store keeps it. Takes a while and some memory, so not for a thread that answers requests.
@@ -110,6 +127,10 @@ mod tests {
         let random = secret.reveal().strip_prefix(&format!("{SECRET_PREFIX}{}_", secret.id())).unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(random).unwrap().len() * 8, 256);
         assert_eq!(id_in(secret.reveal()), Some(secret.id()));
+        assert_eq!(NewSecret::of(secret.reveal()).unwrap().id(), secret.id());
+        for no_secret in ["", "password", "leadlog_secret_0a1b2c3d_short", &secret.reveal()[1..]] {
+            assert!(NewSecret::of(no_secret).is_none(), "{no_secret}");
+        }
         assert_eq!(id_in("password"), None);
         assert!(!format!("{secret:?}").contains(random));
     }

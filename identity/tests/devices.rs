@@ -4,16 +4,18 @@
 use std::time::Duration;
 
 use domain::{
-    ENROLMENT_STREAM, EnrolmentError, EnrolmentEvent, EnrolmentId, Scope, Scopes, StoreId, Timestamp,
+    ApiClientError, ENROLMENT_STREAM, EnrolmentError, EnrolmentEvent, EnrolmentId, FeedEvent, Scope, Scopes,
+    StoreId, Timestamp,
 };
 use event_store::testing::fresh_store;
 use event_store::{EventLog, PostgresLog};
 use futures_util::future::join_all;
 use identity::testing::{KeyedDevice, copy_streams};
 use identity::{
-    Authority, AuthorityError, CODE_LIFETIME, EnrolError, RefusedAssertion, RefusedToken, Subject, offer,
-    revoke_enrolment,
+    Authority, AuthorityError, BringError, CODE_LIFETIME, EnrolError, NewSecret, RefusedAssertion,
+    RefusedToken, Subject, offer, offer_to_client, revoke_enrolment, shared_enrolment, take_in_enrolments,
 };
+use serde_json::value::RawValue;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
@@ -256,4 +258,97 @@ async fn a_store_that_cannot_look_lets_nobody_in_for_longer_than_a_second() {
     }
     let refused = store.authority.authorize(&token, now()).await.unwrap_err();
     assert!(matches!(refused, AuthorityError::Unavailable(_)), "{refused}");
+}
+
+/// What one store tells another of an enrolment, once and again.
+async fn tell(from: &Store, to: &Store, id: &EnrolmentId) -> Vec<EnrolmentId> {
+    let told = shared_enrolment(&from.log, id).await.unwrap();
+    take_in_enrolments(&to.log, &[told.clone(), told].concat()).await.unwrap()
+}
+
+/// A hub and its cloud write one stream, and there is one thing alone that both may write.
+#[tokio::test]
+async fn two_stores_admit_the_same_devices_and_either_shuts_one_out_for_both() {
+    let (cloud, hub) = (Store::start().await, Store::start().await);
+    let (first, second) = (KeyedDevice::new("ipad-1"), KeyedDevice::new("ipad-2"));
+    let of_cloud = cloud.enrolled("iPad 1", &first).await;
+    let of_hub = hub.enrolled("iPad 2", &second).await;
+    assert!(tell(&cloud, &hub, &of_cloud).await.is_empty());
+    assert!(tell(&hub, &cloud, &of_hub).await.is_empty());
+    hub.token_of(&first, &of_cloud).await;
+    cloud.token_of(&second, &of_hub).await;
+
+    // Each where it did not come in, and one of them at both at the same time.
+    revoke_enrolment(&hub.pool, &of_cloud).await.unwrap();
+    revoke_enrolment(&cloud.pool, &of_cloud).await.unwrap();
+    revoke_enrolment(&cloud.pool, &of_hub).await.unwrap();
+    for (from, to) in [(&cloud, &hub), (&hub, &cloud)] {
+        for id in [&of_cloud, &of_hub] {
+            assert!(tell(from, to, id).await.is_empty());
+        }
+        assert_eq!(to.log.read_stream(ENROLMENT_STREAM, of_hub.as_str()).await.unwrap().len(), 3);
+    }
+    let enrolments = hub.authority.enrolments().await.unwrap();
+    assert!([&of_cloud, &of_hub].iter().all(|id| enrolments.get(id).unwrap().revoked_at().is_some()));
+}
+
+/// A code works in the store that made it: two devices never come in by one.
+#[tokio::test]
+async fn an_offer_does_not_travel_and_what_does_not_fit_changes_nothing() {
+    let (cloud, hub) = (Store::start().await, Store::start().await);
+    let code = cloud.code("iPad 1").await;
+    let enrolments = cloud.authority.enrolments().await.unwrap();
+    let id = enrolments.iter().next().unwrap().0.clone();
+    assert!(shared_enrolment(&cloud.log, &id).await.unwrap().is_empty());
+    assert!(tell(&cloud, &hub, &id).await.is_empty());
+
+    let restored = Store::start().await;
+    copy_streams(&cloud.log, &restored.log, ENROLMENT_STREAM, &EnrolmentEvent::NAMES).await;
+    cloud.authority.enrol(&code, KeyedDevice::new("ipad-1").enrolled()).await.unwrap();
+    let told = shared_enrolment(&cloud.log, &id).await.unwrap();
+    let changed = |change: fn(&mut FeedEvent)| {
+        let mut told = told.clone();
+        change(&mut told[1]);
+        told
+    };
+    let bad = [
+        told[..1].to_vec(),
+        told[1..].to_vec(),
+        changed(|event| event.sequence = 3),
+        changed(|event| event.event_version = "2".to_owned()),
+        changed(|event| event.event_type = "EnrolmentRevoked".to_owned()),
+        changed(|event| event.payload = RawValue::from_string("[]".to_owned()).unwrap()),
+    ];
+    for bad in bad {
+        assert_eq!(take_in_enrolments(&hub.log, &bad).await.unwrap(), [id.clone()]);
+    }
+    assert_eq!(hub.log.head().await.unwrap().position, 0);
+    // A store that was restored from an older copy, and has taken the offer back since.
+    revoke_enrolment(&restored.pool, &id).await.unwrap();
+    assert_eq!(tell(&cloud, &restored, &id).await, [id]);
+}
+
+/// The answer to the first time may have been lost (`leadlog hubs enrol`).
+#[tokio::test]
+async fn a_hub_brings_its_own_secret_and_may_bring_the_same_again() {
+    let store = Store::start().await;
+    let (name, relay) = ("hub-1".parse().unwrap(), only(Scope::Relay));
+    let offered = offer_to_client(&store.pool, &name, relay, CODE_LIFETIME).await.unwrap();
+    let code = offered.code.reveal();
+    let (own, other) = (NewSecret::make().unwrap(), NewSecret::make().unwrap());
+    let bring = async |code: &str, secret: &str| store.authority.bring_secret(code, secret).await;
+    assert!(matches!(bring(&code, "password").await, Err(BringError::NoSecret)));
+    let unknown = "7ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ";
+    assert!(matches!(bring(unknown, own.reveal()).await, Err(BringError::UnknownCode)));
+    for _ in 0..2 {
+        assert_eq!(bring(&code, own.reveal()).await.unwrap(), name);
+    }
+    let used = bring(&code, other.reveal()).await;
+    assert!(matches!(used, Err(BringError::Refused(ApiClientError::CodeUsed))));
+    // Its id is no secret.
+    let guessed = own.reveal().replace(&own.reveal()[30..], &other.reveal()[30..]);
+    let used = bring(&code, &guessed).await;
+    assert!(matches!(used, Err(BringError::Refused(ApiClientError::CodeUsed))), "{used:?}");
+    let client = store.authority.authenticate(name.as_str(), own.reveal().to_owned(), now()).await.unwrap();
+    assert!(store.authority.issue_to_client(client, None, now()).await.is_ok());
 }

@@ -121,7 +121,7 @@ pub async fn answer<L: EventLog, R: Recorder>(
     let erasures = if erasures_after < recorded.follow_ups_through {
         pages::erasures(log, erasures_after).await?
     } else {
-        ErasuresAnswer { through: erasures_after, client_ids: Vec::new() }
+        ErasuresAnswer { through: erasures_after, append_id: None, client_ids: Vec::new() }
     };
     let results: Vec<EntryResult> = recordings.into_iter().map(Recording::into_result).collect();
     let lineage = if recorded.holds_receipt { Lineage::Intact } else { Lineage::Lost };

@@ -14,6 +14,7 @@ pub(crate) async fn erasures<L: EventLog>(log: &L, cursor: u64) -> Result<Erasur
     let follow_ups = log.read_kind_after(FOLLOW_UP_STREAM, cursor, PAGE_LIMIT).await?;
     Ok(ErasuresAnswer {
         through: follow_ups.last().map_or(cursor, |event| event.position),
+        append_id: follow_ups.last().map(|event| event.append_id),
         client_ids: follow_ups.iter().filter_map(erased).collect(),
     })
 }

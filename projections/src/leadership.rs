@@ -26,6 +26,21 @@ pub(crate) async fn take_in_new_session(pool: &PgPool) -> Result<Option<PgConnec
     Ok(None)
 }
 
+/// Whether any process projects: a server runs on this store.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_led(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_locks
+         WHERE locktype = 'advisory' AND granted AND classid = 'projection_cursors'::regclass::oid AND objid::integer = $1
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+    )
+    .bind(LOCK)
+    .fetch_one(pool)
+    .await
+}
+
 async fn lock(db: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT pg_try_advisory_lock('projection_cursors'::regclass::oid::integer, $1)")
         .bind(LOCK)

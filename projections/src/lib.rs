@@ -60,6 +60,7 @@ mod verify;
 pub use build::{BuildError, Progress, abandon};
 pub use catch_up::{CatchUpError, WaitError, catch_up, catch_up_only, wait_for, wait_while_it_moves};
 pub use devices::Devices;
+pub use leadership::is_led;
 pub use leads::Leads;
 pub use projection::{Poison, Projection, Registration, Table};
 pub use quarantine::Quarantine;

@@ -1,22 +1,22 @@
 //! What the cloud's words mean to a relay.
 
-use domain::{CloudVerdict, EntryResult, Lineage, MAX_PAGE_ITEMS, Receipt, StoreId, Tier, Verdict};
-use leadlog_client::engine::verdict::{ResultLine, StoreAnswer};
+use domain::{CloudVerdict, EntryResult, Lineage, Receipt, StoreId, Tier, Verdict};
+use leadlog_client::engine::verdict::{Erasures, ResultLine, StoreAnswer};
 
+use crate::Lesson;
 use crate::page::{HubSaid, Page, Relayed};
 use crate::state::RelayState;
-use crate::{Asked, Lesson};
 
 /// What was learnt, and whether to go on at once.
 pub(crate) struct Learnt {
     pub(crate) lesson: Lesson,
     pub(crate) is_more_expected: bool,
-    /// How far erasures were read, when there are more.
-    pub(crate) erasures_read: Option<Asked>,
+    /// Whether the cursor over erasures has moved: there may be more, and nothing but the cloud can say so.
+    pub(crate) has_read_erasures: bool,
 }
 
 /// What an answer teaches; `None` when it is not the cloud that answers.
-pub(crate) fn learn(state: &RelayState, page: &Page, asked: Asked, answer: &StoreAnswer) -> Option<Learnt> {
+pub(crate) fn learn(state: &RelayState, page: &Page, answer: &StoreAnswer) -> Option<Learnt> {
     if answer.tier != Tier::Cloud {
         return None;
     }
@@ -27,7 +27,7 @@ pub(crate) fn learn(state: &RelayState, page: &Page, asked: Asked, answer: &Stor
         // Its results may belong to another history than what was relayed before: they are asked for again.
         lesson.state.begin_again(answer.store);
         // Two stores that answer in turn are no reason to ask them without a pause.
-        return Some(Learnt { lesson, is_more_expected: is_known, erasures_read: None });
+        return Some(Learnt { lesson, is_more_expected: is_known, has_read_erasures: false });
     }
     let was_at = (state.cursor, state.held.len());
     lesson.state.cloud = Some(answer.store);
@@ -40,24 +40,29 @@ pub(crate) fn learn(state: &RelayState, page: &Page, asked: Asked, answer: &Stor
     page.gone.iter().for_each(|position| lesson.state.release(*position));
     lesson.state.cursor = page.through;
     lesson.state.note_reports(&page.reports);
-    let erasures_read = lesson.take_erasures(asked, answer);
-    let is_more_expected =
-        (lesson.state.cursor, lesson.state.held.len()) != was_at || erasures_read.is_some();
-    Some(Learnt { lesson, is_more_expected, erasures_read })
+    if let Some(erasures) = &answer.erasures {
+        lesson.take_erasures(answer.store, erasures);
+    }
+    let has_read_erasures = lesson.state.erasures_after != state.erasures_after;
+    let is_more_expected = has_read_erasures || (lesson.state.cursor, lesson.state.held.len()) != was_at;
+    Some(Learnt { lesson, is_more_expected, has_read_erasures })
 }
 
 impl Lesson {
-    /// Passes erasures on. Returns how far they were read when there are more; the cursor is kept at the end, and no
-    /// further than lineage had proven at the start.
-    fn take_erasures(&mut self, asked: Asked, answer: &StoreAnswer) -> Option<Asked> {
-        let erasures = answer.erasures.as_ref()?;
+    /// Passes erasures on. A position means something in one history only, so the cursor is kept with the receipt of what
+    /// stands there: a cloud that loses it is caught at it.
+    fn take_erasures(&mut self, store_id: StoreId, erasures: &Erasures) {
         self.erased.extend(&erasures.client_ids);
-        if erasures.client_ids.len() >= MAX_PAGE_ITEMS {
-            return Some(Asked { erasures_after: erasures.through, ..asked });
+        if let Some(append_id) = erasures.append_id {
+            self.note_receipt(Receipt { store_id, position: erasures.through, append_id });
+            self.state.erasures_after = self.state.erasures_after.max(erasures.through);
         }
-        let kept = erasures.through.min(asked.proven);
-        self.state.erasures_after = self.state.erasures_after.max(kept);
-        None
+    }
+
+    fn note_receipt(&mut self, new: Receipt) {
+        if self.state.receipt.is_none_or(|known| known.position < new.position) {
+            self.state.receipt = Some(new);
+        }
     }
 
     fn take(&mut self, store_id: StoreId, entry: &Relayed, line: Option<&ResultLine>) {
@@ -72,9 +77,7 @@ impl Lesson {
             position,
             append_id,
         });
-        if receipt.is_some_and(|new| self.state.receipt.is_none_or(|known| known.position < new.position)) {
-            self.state.receipt = receipt;
-        }
+        receipt.into_iter().for_each(|receipt| self.note_receipt(receipt));
         match (line.verdict, receipt) {
             (Some(Verdict::Erased), _) => {
                 self.state.release(position);

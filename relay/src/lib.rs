@@ -2,7 +2,7 @@
 //!
 //! # What it promises
 //!
-//! - **Everything in the hub's log gets to the cloud**, in order, as received, through the cloud's ordinary
+//! - **Every entry in the hub's log gets to the cloud**, but those that the hub has put into quarantine, in order, as received, through the cloud's ordinary
 //!   sync route. There is no second queue: what waits is what stands in the log after the cursor.
 //! - **The watermark is honest.** [`RelayState::relayed_through`] covers a position only when the cloud has
 //!   given its word about everything up to there. Where that word was not "recorded", the hub's log holds a
@@ -149,17 +149,8 @@ pub struct Lesson {
 enum Work {
     Nothing,
     Reading,
-    Sending { request_id: u64, page: Page, asked: Asked, deadline_ms: u64 },
+    Sending { request_id: u64, page: Page, deadline_ms: u64 },
     Keeping { lesson: Box<Lesson>, is_more_expected: bool },
-}
-
-/// What a request asked beside its entries.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked {
-    /// The cursor over erasures that was sent.
-    pub(crate) erasures_after: u64,
-    /// The position that lineage proves when the cloud answers that it is intact.
-    pub(crate) proven: u64,
 }
 
 /// The state machine.
@@ -171,9 +162,6 @@ pub struct Relay {
     now_ms: u64,
     next_contact_ms: u64,
     held_again_ms: u64,
-    /// How far the cloud's erasures were read beyond what is kept. A position means something in one history only,
-    /// and lineage protects positions up to the receipt that was shown; so the cursor is kept only up to there.
-    erasures_read: Option<Asked>,
     /// Position of the held entry that was last in a request.
     held_offered_through: u64,
     last_request_id: u64,
@@ -193,7 +181,6 @@ impl Relay {
             now_ms: 0,
             next_contact_ms: 0,
             held_again_ms: 0,
-            erasures_read: None,
             held_offered_through: 0,
             last_request_id: 0,
             limit: BatchLimit::default(),
@@ -225,12 +212,8 @@ impl Relay {
                 }
             }
             Input::Response { request_id, code, content_type, body, retry_after } => {
-                if let Some((page, asked)) = self.land(request_id) {
-                    self.responded(
-                        page,
-                        asked,
-                        verdict::read(code, &content_type, &body, retry_after.as_deref()),
-                    );
+                if let Some(page) = self.land(request_id) {
+                    self.responded(page, verdict::read(code, &content_type, &body, retry_after.as_deref()));
                 }
             }
             Input::RequestFailed { request_id } => {
@@ -291,7 +274,7 @@ impl Relay {
             let state = RelayState { cursor: page.through, ..self.state.clone() };
             return self.keep(Lesson { state, verdicts: Vec::new(), erased: Vec::new() }, true);
         }
-        if page.is_empty() && self.erasures_read.is_none() && self.now_ms < self.next_contact_ms {
+        if page.is_empty() && self.now_ms < self.next_contact_ms {
             return;
         }
         if page.held_through > 0 {
@@ -299,23 +282,16 @@ impl Relay {
         }
         self.last_request_id = self.last_request_id.saturating_add(1);
         let request_id = self.last_request_id;
-        let proven = self.state.receipt.map_or(0, |receipt| receipt.position);
-        let asked = match self.erasures_read {
-            Some(read) => read,
-            None => Asked { erasures_after: self.state.erasures_after, proven },
-        };
-        let body = page.body(&self.state, asked.erasures_after);
+        let body = page.body(&self.state);
         let deadline_ms = self.now_ms.saturating_add(FLIGHT_LEASE_MS);
-        self.work = Work::Sending { request_id, page, asked, deadline_ms };
+        self.work = Work::Sending { request_id, page, deadline_ms };
         self.outputs.push_back(Output::Send { request_id, body, timeout_ms: REQUEST_TIMEOUT_MS });
     }
 
     /// The page of this request, if it is still waited for.
-    fn land(&mut self, request_id: u64) -> Option<(Page, Asked)> {
+    fn land(&mut self, request_id: u64) -> Option<Page> {
         match std::mem::replace(&mut self.work, Work::Nothing) {
-            Work::Sending { request_id: waited, page, asked, .. } if waited == request_id => {
-                Some((page, asked))
-            }
+            Work::Sending { request_id: waited, page, .. } if waited == request_id => Some(page),
             other => {
                 self.work = other;
                 None
@@ -323,10 +299,10 @@ impl Relay {
         }
     }
 
-    fn responded(&mut self, page: Page, asked: Asked, outcome: Outcome) {
+    fn responded(&mut self, page: Page, outcome: Outcome) {
         match outcome {
             Outcome::Answered(answer) => {
-                let Some(learnt) = answer::learn(&self.state, &page, asked, &answer) else {
+                let Some(learnt) = answer::learn(&self.state, &page, &answer) else {
                     // A hub that answers where the cloud should be: as good as nobody.
                     return self.unanswered(None);
                 };
@@ -334,8 +310,8 @@ impl Relay {
                 if !page.is_empty() {
                     self.limit.answered();
                 }
-                self.erasures_read = learnt.erasures_read;
-                self.next_contact_ms = self.now_ms.saturating_add(RELAY_EVERY_MS);
+                let pause_ms = if learnt.has_read_erasures { 0 } else { RELAY_EVERY_MS };
+                self.next_contact_ms = self.now_ms.saturating_add(pause_ms);
                 if learnt.lesson.state != self.state || !learnt.lesson.is_only_state() {
                     self.keep(learnt.lesson, learnt.is_more_expected);
                 } else if learnt.is_more_expected {

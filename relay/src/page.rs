@@ -108,14 +108,14 @@ impl Page {
     }
 
     /// The body of the request.
-    pub fn body(&self, state: &RelayState, erasures_after: u64) -> String {
+    pub fn body(&self, state: &RelayState) -> String {
         let mut reports = state.reports.clone();
         self.reports.values().for_each(|report| add_report(&mut reports, report));
         let request = SyncRequest {
             sender: None,
             saved_through: None,
             last_receipt: state.receipt,
-            erasures_after: Some(erasures_after),
+            erasures_after: Some(state.erasures_after),
             cloud_verdicts_after: None,
             reports: reports.into_values().take(MAX_BATCH_ENTRIES).collect(),
             entries: self.entries.iter().map(|entry| entry.raw.as_ref()).collect(),

@@ -337,21 +337,27 @@ fn only_a_cloud_is_believed_and_nothing_that_fails_moves_the_cursor() {
 #[test]
 fn erasures_come_down_and_an_erased_lead_is_settled() {
     let mut hub = Hub::with(vec![lead(1)]);
+    let append_id = AppendId::from_bits(77);
     hub.answer(&["erased"], |answer| {
-        answer["erasures"] = json!({ "through": 7, "clientIds": [client_id(9)] });
+        answer["erasures"] = json!({ "through": 7, "appendId": append_id, "clientIds": [client_id(9)] });
     });
     let lesson = hub.lessons.pop().unwrap();
     hub.tell(Input::Kept);
     assert!(lesson.erased.contains(&client_id(1)) && lesson.erased.contains(&client_id(9)));
-    // No receipt was shown, so nothing proves that position 7 is of this history: it is read again.
-    assert_eq!((hub.watermark(), hub.relay.state().erasures_after), (1, 0));
-    hub.log.push(lead(2));
-    hub.tell(Input::Tick);
-    hub.answered(&["created"]);
-    hub.wait(RELAY_EVERY_MS);
-    hub.answer(&[], |answer| answer["erasures"]["through"] = 7.into());
+    assert_eq!((hub.watermark(), hub.relay.state().erasures_after), (1, 7));
+    // At once: there may be more. What stands at 7 proves the cursor, so that a cloud which loses it is caught at it.
+    let (_, request) = hub.sent.as_ref().expect("asked for more at once");
+    assert_eq!((&request["erasuresAfter"], &request["lastReceipt"]["position"]), (&json!(7), &json!(7)));
+    assert_eq!(request["lastReceipt"]["appendId"], json!(append_id));
+    // What nothing proves is passed on, and asked for again with the next request.
+    hub.answer(&[], |answer| answer["erasures"] = json!({ "through": 9, "clientIds": [client_id(8)] }));
+    assert_eq!(hub.lessons.pop().unwrap().erased, [client_id(8)]);
     hub.tell(Input::Kept);
-    assert_eq!(hub.relay.state().erasures_after, 7);
+    assert_eq!((hub.relay.state().erasures_after, hub.sent.is_none()), (7, true));
+    hub.wait(RELAY_EVERY_MS);
+    hub.answer(&[], |answer| answer["lineage"] = "lost".into());
+    hub.tell(Input::Kept);
+    assert_eq!(hub.relay.state().erasures_after, 0);
 }
 
 /// What only the hub needs, here what it heard of the cloud, must not slow down what travels.

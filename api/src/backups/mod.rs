@@ -19,6 +19,7 @@ mod shelf;
 pub use packed::{Packed, UnreadableBackup};
 pub use shelf::{
     Backup, KEPT_VERSIONS, Kept, MAX_LISTED, content, document, list, missing_grants, of_device, put,
+    put_if_newer,
 };
 
 /// Why backups cannot be used.

@@ -69,7 +69,36 @@ pub struct Kept {
 ///
 /// # Errors
 /// See [`BackupError`]; nothing was stored.
-pub async fn put(pool: &PgPool, mut packed: Packed) -> Result<Kept, BackupError> {
+pub async fn put(pool: &PgPool, packed: Packed) -> Result<Kept, BackupError> {
+    put_unless(pool, packed, |newest, packed| newest.digest == packed.digest).await
+}
+
+/// The same for one that comes over a hub, unless a newer one is here, by the device's clock.
+///
+/// # Errors
+/// See [`BackupError`]; nothing was stored.
+pub async fn put_if_newer(pool: &PgPool, packed: Packed) -> Result<Kept, BackupError> {
+    let is_old = |newest: &Newest, packed: &Packed| {
+        let taken_at = packed.taken_at.map(Timestamp::moment);
+        newest.digest == packed.digest || taken_at.is_some_and(|taken_at| taken_at <= newest.taken_at)
+    };
+    put_unless(pool, packed, is_old).await
+}
+
+/// The newest backup of an installation.
+#[derive(sqlx::FromRow)]
+struct Newest {
+    version: i64,
+    digest: String,
+    entries: i64,
+    taken_at: OffsetDateTime,
+}
+
+async fn put_unless(
+    pool: &PgPool,
+    mut packed: Packed,
+    is_there: impl Fn(&Newest, &Packed) -> bool,
+) -> Result<Kept, BackupError> {
     let mut connection = pool.acquire().await?;
     let mut transaction = connection.begin().await?;
     erasure::hold_off(&mut transaction).await?;
@@ -82,18 +111,19 @@ pub async fn put(pool: &PgPool, mut packed: Packed) -> Result<Kept, BackupError>
     if !erased.is_empty() {
         packed = erasure::repack(packed, erased).await?;
     }
-    let newest: Option<(i64, String, i64)> = sqlx::query_as(
-        "SELECT version, digest, entries FROM device_backups WHERE device_id = $1 ORDER BY version DESC LIMIT 1",
+    let newest: Option<Newest> = sqlx::query_as(
+        "SELECT version, digest, entries, taken_at FROM device_backups WHERE device_id = $1 ORDER BY version DESC LIMIT 1",
     )
     .bind(packed.device_id.as_str())
     .fetch_optional(&mut *transaction)
     .await?;
     let version = match newest {
-        Some((version, digest, entries)) if digest == packed.digest => {
+        Some(newest) if is_there(&newest, &packed) => {
             transaction.rollback().await?;
+            let Newest { version, entries, .. } = newest;
             return Ok(Kept { version: unsigned(version), entries: unsigned(entries), is_new: false });
         }
-        Some((version, ..)) => version + 1,
+        Some(newest) => newest.version + 1,
         None => 1,
     };
     insert(&mut transaction, &packed, version).await?;

@@ -10,6 +10,7 @@ mod enrolments;
 mod export;
 mod failure;
 mod hub;
+mod hubs;
 mod import;
 mod interruption;
 mod keys;
@@ -62,6 +63,7 @@ enum Command {
     /// Serve the form and the API.
     Serve(serve::Serve),
     Hub(hub::Hub),
+    Hubs(hubs::Hubs),
     // These bring their own words: a line here would take the place of all their help.
     Export(export::Export),
     Campaigns(campaigns::Campaigns),
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Serve(serve) => serve.run().await,
             Command::Hub(hub) => hub.run().await,
+            Command::Hubs(hubs) => hubs.run().await,
             Command::Export(export) => export.run().await,
             Command::Campaigns(campaigns) => campaigns.run().await,
             Command::Quarantine(quarantine) => quarantine.run().await,

@@ -15,7 +15,7 @@ use clap::Args;
 use domain::Tier;
 use hub::cloud::Cloud;
 use hub::courier::Courier;
-use hub::follower::Follower;
+use hub::exchange::Exchange;
 use identity::{Invited, Offered, Provider};
 use managed_postgres::Cluster;
 use sqlx::PgPool;
@@ -24,6 +24,7 @@ use callers::Callers;
 use provider::ProviderArgs;
 
 use super::database::DatabaseArgs;
+use super::hub::CloudArgs;
 use super::stop_signal::StopSignal;
 use super::{enrolments, people};
 use crate::backups;
@@ -62,12 +63,12 @@ impl Serve {
         self.run_as(None).await
     }
 
-    /// The same, and relays to this cloud.
-    pub(super) async fn run_as_hub(self, cloud: Cloud) -> anyhow::Result<()> {
+    /// The same, and relays to a cloud.
+    pub(super) async fn run_as_hub(self, cloud: CloudArgs) -> anyhow::Result<()> {
         self.run_as(Some(cloud)).await
     }
 
-    async fn run_as(self, cloud: Option<Cloud>) -> anyhow::Result<()> {
+    async fn run_as(self, cloud: Option<CloudArgs>) -> anyhow::Result<()> {
         let listener = TcpListener::bind(self.listen).with_context(|| {
             format!("cannot listen on {}; is something else there? Choose another with --listen", self.listen)
         })?;
@@ -89,7 +90,7 @@ impl Serve {
         self,
         listener: TcpListener,
         url: &str,
-        cloud: Option<Cloud>,
+        cloud: Option<CloudArgs>,
         mut stop: StopSignal,
     ) -> anyhow::Result<()> {
         let address = listener.local_addr()?;
@@ -106,10 +107,19 @@ impl Serve {
             }
             None => None,
             Some(cloud) => {
+                // Its devices would go on to take its word for that of the cloud.
+                if store.identity().tier != Tier::Hub && projections::is_led(&pool).await? {
+                    bail!("a server runs on this store; stop it first, or give another --data-dir");
+                }
                 store.make_hub().await?;
-                let cloud = Arc::new(cloud);
+                if let Some(grants) = hub::state::missing_grants(&pool).await? {
+                    bail!("the database user may not keep where the relay stands; let it: {grants}");
+                }
+                let link = cloud.link(&pool).await?;
+                let cloud =
+                    Arc::new(Cloud::new(pool.clone(), link).context("there is no TLS on this machine")?);
                 let courier = Courier::start(store.log().clone(), Arc::clone(&cloud)).await?;
-                Some((courier, Follower::start(store.log(), cloud)))
+                Some((courier, Exchange::start(store.log(), cloud)))
             }
         };
         let provider = self.provider.provider(&pool)?;

@@ -68,7 +68,7 @@ impl Requirement for AsksWhatIsKnown {
 pub(crate) struct GivesBackups;
 
 impl Requirement for GivesBackups {
-    const ANY_OF: &'static [Scope] = &[Scope::Capture];
+    const ANY_OF: &'static [Scope] = &[Scope::Capture, Scope::Relay];
     const LOOKS_FIRST: bool = true;
 }
 
@@ -155,7 +155,7 @@ impl Voice {
         let id = match &caller.subject {
             Subject::Admin(_) => return Ok(Self::Any),
             // A hub has heard its devices itself.
-            Subject::Client { .. } if caller.scopes.contains(Scope::Relay) => return Ok(Self::Any),
+            Subject::Client { .. } if is_hub(caller) => return Ok(Self::Any),
             Subject::Client { .. } | Subject::Person { .. } => return Ok(Self::None),
             Subject::Device(id) => id,
         };
@@ -168,6 +168,11 @@ impl Voice {
             enrolments,
         }))
     }
+}
+
+/// Whether a hub calls, and not somebody at the server who may do all that hubs may.
+pub(super) fn is_hub(caller: &Principal) -> bool {
+    matches!(caller.subject, Subject::Client { .. }) && caller.scopes.contains(Scope::Relay)
 }
 
 /// Nobody is let in while it cannot be said who may what.

@@ -88,10 +88,10 @@ pub(crate) struct BackupList {
     tag = "backups",
     params(("deviceId" = String, Path, description = "The installation; the document must be its own")),
     request_body(content = SnapshotBody, content_type = "application/json"),
-    security(("oauth" = ["capture"]), ("bearer" = ["capture"])),
+    security(("oauth" = ["capture"]), ("oauth" = ["relay"]), ("bearer" = ["capture"]), ("bearer" = ["relay"])),
     responses(
         (status = 201, description = "Stored", body = StoredBackup),
-        (status = 200, description = "The newest version holds the same; nothing was stored", body = StoredBackup),
+        (status = 200, description = "The newest version holds the same, or what a hub brings is older; nothing was stored", body = StoredBackup),
         (status = 400, description = "Not a snapshot, or that of another installation", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "No token, or one that does not count", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
         (status = 403, description = "The token is not for this, or for another device", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
@@ -111,6 +111,8 @@ pub(crate) async fn put_backup(
 ) -> Result<HttpResponse, Problem> {
     let device_id = device(&device_id)?;
     check_is_own(&caller.principal, &device_id, &context).await?;
+    // A hub brings what it was given, perhaps long ago: the device may have brought a newer one itself, and is not heard by this.
+    let is_relayed = authorization::is_hub(&caller.principal);
     let received = body::receive(&request, payload, MAX_SNAPSHOT_BYTES).await?;
     let packed = pack(received).await?;
     if packed.device_id != device_id {
@@ -119,8 +121,14 @@ pub(crate) async fn put_backup(
         ));
     }
     let saved_through = packed.saved_through;
-    let kept = backups::put(context.store.pool(), packed).await?;
-    hear(&context, device_id, saved_through).await;
+    let kept = if is_relayed {
+        backups::put_if_newer(context.store.pool(), packed).await?
+    } else {
+        backups::put(context.store.pool(), packed).await?
+    };
+    if !is_relayed {
+        hear(&context, device_id, saved_through).await;
+    }
     let mut response = if kept.is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(StoredBackup { version: kept.version, entries: kept.entries }))
 }

@@ -1,19 +1,29 @@
-//! `GET /api/feed`: what a hub has to know of this store.
+//! `/api/feed`: what a hub and this store tell each other beside leads.
 
-use actix_web::web::{Data, Json};
-use actix_web::{HttpRequest, get};
-use domain::{AppendId, CAMPAIGN_STREAM, FeedEvent, FeedPage, Lineage, Receipt, StoreId};
-use event_store::{EventLog, RecordedEvent};
+use std::collections::BTreeSet;
+
+use actix_web::web::{Data, Json, Payload};
+use actix_web::{HttpRequest, get, post};
+use domain::{
+    AppendId, CAMPAIGN_STREAM, ENROLMENT_STREAM, EnrolmentId, FeedCursor, FeedPage, FeedUpdate,
+    FeedUpdateAnswer, Lineage, MAX_FEED_UPDATE_EVENTS, Receipt, StoreId, Tier,
+};
+use event_store::{EventLog, PostgresLog};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::authorization::{Authorized, FollowsCloud};
 use super::problem::Problem;
-use super::{Context, query};
+use super::{Context, body, query};
 
 /// Events in one answer: campaigns have some kB each.
 const PAGE_EVENTS: u32 = 100;
+
+/// Kinds of streams that hubs are told of.
+const TOLD: [&str; 2] = [CAMPAIGN_STREAM, ENROLMENT_STREAM];
+
+/// Bytes of an update: an event has some hundred.
+const MAX_UPDATE_BYTES: usize = 1024 * 1024;
 
 /// From where on.
 #[derive(Deserialize, IntoParams)]
@@ -33,13 +43,27 @@ pub(crate) struct FeedQuery {
 #[schema(as = FeedPage, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct FeedPageBody {
-    /// Whose they are.
+    /// Who tells it.
     store: StoreId,
+    /// What that store is.
+    tier: Tier,
     /// Whether the store still holds the event that was read last. If not, this begins with the first event.
     lineage: Lineage,
-    /// Whether there are no more for now.
+    /// The next cursor; left out when nothing came after the one that was shown.
+    through: Option<FeedCursor>,
+    /// Whether there is no more for now.
     is_complete: bool,
-    /// Oldest first.
+    /// Oldest first. One that has come before may come again.
+    events: Vec<FeedEventBody>,
+}
+
+/// What a hub tells, for the document.
+#[derive(ToSchema)]
+#[schema(as = FeedUpdate, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct FeedUpdateBody {
+    /// Each enrolment from its first event on.
+    #[schema(max_items = 300)]
     events: Vec<FeedEventBody>,
 }
 
@@ -48,10 +72,6 @@ pub(crate) struct FeedPageBody {
 #[schema(as = FeedEvent, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct FeedEventBody {
-    /// Where it stands in the log: the next cursor.
-    position: u64,
-    /// What proves that it stands there.
-    append_id: AppendId,
     /// Kind of stream.
     #[schema(example = "campaign")]
     aggregate_type: String,
@@ -70,9 +90,9 @@ pub(crate) struct FeedEventBody {
     payload: serde_json::Value,
 }
 
-/// What was published since, for hubs.
+/// What came since, for hubs: the campaigns that were published, and the enrolments of devices that came in.
 ///
-/// A hub keeps the events in its own log, so that it can work alone. Today they are those of campaigns.
+/// A hub keeps the events in its own log, so that it can work alone.
 #[utoipa::path(
     operation_id = "getFeed",
     tag = "store",
@@ -92,22 +112,83 @@ pub(crate) async fn get_feed(
     request: HttpRequest,
     context: Data<Context>,
 ) -> Result<Json<FeedPage>, Problem> {
-    let (log, store) = (context.store.log(), context.store.identity().id);
-    let last = query::read::<FeedQuery>(&request)?.last(store)?;
+    let (log, identity) = (context.store.log(), context.store.identity());
+    let last = query::read::<FeedQuery>(&request)?.last(identity.id)?;
     let is_held = match last {
-        Some(receipt) => log.holds_receipts(&[receipt]).await? == [true],
+        // Not on the connection that appends: hubs ask all day.
+        Some(receipt) => event_store::holds_receipts(log.pool(), &[receipt]).await? == [true],
         None => true,
     };
     let cursor = last.filter(|_| is_held).map_or(0, |receipt| receipt.position);
-    let events = log.read_kind_after(CAMPAIGN_STREAM, cursor, PAGE_EVENTS).await?;
-    let is_complete = events.len() < PAGE_EVENTS as usize;
-    let events: Option<Vec<FeedEvent>> = events.into_iter().map(told).collect();
-    Ok(Json(FeedPage {
-        store,
-        lineage: if is_held { Lineage::Intact } else { Lineage::Lost },
-        is_complete,
-        events: events.ok_or_else(|| Problem::unavailable("The log holds an event that is no JSON."))?,
-    }))
+    let mut news = Vec::new();
+    for kind in TOLD {
+        news.extend(log.read_kind_after(kind, cursor, PAGE_EVENTS).await?);
+    }
+    news.sort_unstable_by_key(|event| event.position);
+    let is_complete = news.len() < PAGE_EVENTS as usize;
+    news.truncate(PAGE_EVENTS as usize);
+    let through = news.last().map(|last| FeedCursor { position: last.position, append_id: last.append_id });
+    let (mut events, mut enrolments) = (Vec::new(), BTreeSet::new());
+    for event in news {
+        if event.aggregate_type != ENROLMENT_STREAM {
+            events.extend(identity::shared(event));
+        } else if event.sequence > 1 {
+            enrolments.extend(event.aggregate_id.parse::<EnrolmentId>());
+        }
+    }
+    for id in enrolments {
+        // From its first event on: that was not told before there was a device.
+        events.extend(identity::shared_enrolment(log, &id).await?);
+    }
+    let lineage = if is_held { Lineage::Intact } else { Lineage::Lost };
+    Ok(Json(FeedPage { store: identity.id, tier: identity.tier, lineage, through, is_complete, events }))
+}
+
+/// What a hub knows and this store may not: the enrolments of devices that came in at the hub, or were shut out there.
+///
+/// Telling it again is harmless. A device that came in at a hub is let in here, too.
+#[utoipa::path(
+    operation_id = "updateFeed",
+    tag = "store",
+    request_body(content = FeedUpdateBody, content_type = "application/json"),
+    security(("oauth" = ["relay"]), ("bearer" = ["relay"])),
+    responses(
+        (status = 200, description = "All is recorded but what is named", body = FeedUpdateAnswer),
+        (status = 400, description = "The body is not JSON of this shape", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or one that does not count", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 403, description = "The token is not for this", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason and a scope that is enough"))),
+        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too many bytes or events: send fewer at once", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The log cannot be written now: try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[post("/api/feed")]
+pub(crate) async fn update_feed(
+    caller: Authorized<FollowsCloud>,
+    request: HttpRequest,
+    payload: Payload,
+    context: Data<Context>,
+) -> Result<Json<FeedUpdateAnswer>, Problem> {
+    let body = body::read(&request, payload, MAX_UPDATE_BYTES).await?;
+    let FeedUpdate { events } = serde_json::from_slice(&body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Problem::not_json(format!(
+            "The body is not as documented, at line {line} column {column}. See /docs."
+        ))
+    })?;
+    if events.len() > MAX_FEED_UPDATE_EVENTS {
+        return Err(Problem::too_large(format!(
+            "A request has at most {MAX_FEED_UPDATE_EVENTS} events. Send fewer at once."
+        )));
+    }
+    // Rare, and not what devices wait for.
+    let log = PostgresLog::new(context.store.pool().clone());
+    let refused = identity::take_in_enrolments(&log, &events).await.map_err(|error| {
+        tracing::error!(%error, "what a hub told of devices was not recorded");
+        Problem::unavailable("What this says of devices cannot be recorded now. Try again.")
+    })?;
+    tracing::info!(hub = %caller.principal.subject, events = events.len(), refused = refused.len(), "a hub told of devices");
+    Ok(Json(FeedUpdateAnswer { refused }))
 }
 
 impl FeedQuery {
@@ -127,17 +208,4 @@ impl FeedQuery {
             _ => Err(bad()),
         }
     }
-}
-
-fn told(event: RecordedEvent) -> Option<FeedEvent> {
-    Some(FeedEvent {
-        position: event.position,
-        append_id: event.append_id,
-        aggregate_type: event.aggregate_type,
-        aggregate_id: event.aggregate_id,
-        sequence: event.sequence,
-        event_type: event.event_type,
-        event_version: event.event_version,
-        payload: RawValue::from_string(event.payload).ok()?,
-    })
 }

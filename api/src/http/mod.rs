@@ -11,6 +11,7 @@ pub mod exports;
 mod feed;
 mod guard;
 pub mod health;
+mod hubs;
 mod log;
 mod methods;
 mod origin;
@@ -188,6 +189,8 @@ pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfi
         .service(sync::sync_leads)
         .service(campaigns::get_campaign)
         .service(feed::get_feed)
+        .service(feed::update_feed)
+        .service(hubs::enrol_hub)
         .service(check_email::check_email)
         .service(backups::list_backups)
         .service(backups::put_backup)

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use domain::{SyncResponse, Tier, Verdict};
+use domain::{EnrolmentId, SyncResponse, Tier, Timestamp, Verdict};
 use event_store::testing::fresh_store;
+use identity::testing::KeyedDevice;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::program::{DataDir, Program, free_port, leadlog};
 use crate::server::{lead, lead_with};
@@ -38,47 +40,33 @@ impl Host {
         Program::serve(&self.data.path(), &self.listen)
     }
 
-    fn hub_of(&self, cloud: &Self, secret: &Path) -> Program {
+    fn hub_of(&self, cloud: &Self, code: &str) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
-        command.args([
-            "hub",
-            "--cloud",
-            &cloud.address(),
-            "--cloud-client-id",
-            "hub-1",
-            "--cloud-secret-file",
-        ]);
-        command.arg(secret).args(["--listen", &self.listen, "--data-dir"]).arg(self.data.path());
+        command.args(["hub", "--cloud", &cloud.address(), "--code", code]);
+        command.args(["--listen", &self.listen, "--data-dir"]).arg(self.data.path());
         command.env_remove("DATABASE_URL");
         Program::start(command)
     }
 
-    /// Lets a hub in, and answers the file with its secret.
-    async fn let_hub_in(&self) -> PathBuf {
+    /// A code that lets a hub in.
+    async fn let_hub_in(&self) -> String {
+        let shown = self.leadlog(&["hubs", "enrol", "hub-1", "--json"]).await;
+        code_in(&shown)
+    }
+
+    /// What a command says about the store here.
+    async fn leadlog(&self, args: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
-        command
-            .args(["clients", "add", "hub-1", "--scope", "relay", "--json", "--data-dir"])
-            .arg(self.data.path());
-        command.env_remove("DATABASE_URL");
+        command.args(args).arg("--data-dir").arg(self.data.path()).env_remove("DATABASE_URL");
         let output = actix_web::web::block(move || command.output().unwrap()).await.unwrap();
-        let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let file = self.data.path().with_file_name("secret");
-        std::fs::write(&file, shown["clientSecret"].as_str().unwrap()).unwrap();
-        file
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     async fn publish(&self, campaign: &Value) {
         let file = self.data.path().with_file_name("campaign.json");
         std::fs::write(&file, campaign.to_string()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
-        command
-            .args(["campaigns", "publish"])
-            .arg(&file)
-            .args(["--by", "Ewa", "--data-dir"])
-            .arg(self.data.path());
-        command.env_remove("DATABASE_URL");
-        let output = actix_web::web::block(move || command.output().unwrap()).await.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.leadlog(&["campaigns", "publish", file.to_str().unwrap(), "--by", "Ewa"]).await;
     }
 
     /// A copy of the data folder, made while nothing runs there.
@@ -92,6 +80,12 @@ impl Host {
         std::fs::remove_dir_all(self.data.path()).unwrap();
         copy_folder(copy, &self.data.path());
     }
+}
+
+/// The one-time code that a command has shown.
+fn code_in(shown: &str) -> String {
+    let shown: Value = serde_json::from_str(shown).unwrap();
+    shown["code"].as_str().unwrap().to_owned()
 }
 
 /// With owners and rights, as an administrator copies it.
@@ -154,15 +148,15 @@ fn exported(data_dir: &Path) -> Vec<String> {
 async fn every_lead_of_a_hub_is_in_the_cloud_once_whatever_is_killed_or_restored() {
     let (cloud, hub) = (Host::new(), Host::new());
     let mut at_cloud = cloud.cloud();
-    let secret = cloud.let_hub_in().await;
-    let mut at_hub = hub.hub_of(&cloud, &secret);
+    let code = cloud.let_hub_in().await;
+    let mut at_hub = hub.hub_of(&cloud, &code);
     let token = hub.token().await;
     let address = hub.address();
 
     give(&address, &token, 1..=200).await;
     // In the middle of the work, or after it: the cloud has it in any case.
     at_hub.kill();
-    at_hub = hub.hub_of(&cloud, &secret);
+    at_hub = hub.hub_of(&cloud, &code);
     give(&address, &token, 201..=400).await;
     at_cloud.kill();
     give(&address, &token, 401..=420).await;
@@ -188,12 +182,12 @@ async fn every_lead_of_a_hub_is_in_the_cloud_once_whatever_is_killed_or_restored
     // So does the hub, and goes on.
     assert!(at_hub.interrupt());
     let copy = hub.copy();
-    at_hub = hub.hub_of(&cloud, &secret);
+    at_hub = hub.hub_of(&cloud, &code);
     give(&address, &token, 442..=450).await;
     all_relayed(&address, &token).await;
     assert!(at_hub.interrupt());
     hub.restore(&copy);
-    at_hub = hub.hub_of(&cloud, &secret);
+    at_hub = hub.hub_of(&cloud, &code);
     give(&address, &token, 451..=460).await;
     all_relayed(&address, &token).await;
 
@@ -209,13 +203,10 @@ async fn every_lead_of_a_hub_is_in_the_cloud_once_whatever_is_killed_or_restored
 async fn a_hub_whose_database_is_put_back_under_it_calls_nothing_relayed_that_is_not() {
     let ((_, of_cloud), (pool, of_hub)) = (fresh_store().await, fresh_store().await);
     let cloud = Program::serve_on(&of_cloud);
-    let shown = leadlog(&of_cloud, &["clients", "add", "hub-1", "--scope", "relay", "--json"]).await.out;
-    let secret = tempfile::NamedTempFile::new().unwrap();
-    let shown: Value = serde_json::from_str(&shown).unwrap();
-    std::fs::write(secret.path(), shown["clientSecret"].as_str().unwrap()).unwrap();
+    let code = code_in(&leadlog(&of_cloud, &["hubs", "enrol", "hub-1", "--json"]).await.out);
     let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
-    command.args(["hub", "--cloud", &cloud.address, "--cloud-client-id", "hub-1", "--cloud-secret-file"]);
-    command.arg(secret.path()).args(["--listen", "127.0.0.1:0"]).env("DATABASE_URL", &of_hub);
+    command.args(["hub", "--cloud", &cloud.address, "--code", &code]);
+    command.args(["--listen", "127.0.0.1:0"]).env("DATABASE_URL", &of_hub);
     let hub = Program::start(command);
     let token = leadlog(&of_hub, &["tokens", "issue", "--scope", "capture"]).await.out.trim_end().to_owned();
 
@@ -250,7 +241,7 @@ async fn a_hub_whose_database_is_put_back_under_it_calls_nothing_relayed_that_is
 async fn a_hub_has_the_campaigns_of_its_cloud_and_goes_on_with_them_alone() {
     let (cloud, hub) = (Host::new(), Host::new());
     let at_cloud = cloud.cloud();
-    let secret = cloud.let_hub_in().await;
+    let code = cloud.let_hub_in().await;
     let newest = async || {
         let mut answer = awc::Client::default()
             .get(format!("{}/api/campaigns/shootout-2026", hub.address()))
@@ -261,11 +252,11 @@ async fn a_hub_has_the_campaigns_of_its_cloud_and_goes_on_with_them_alone() {
         (campaign["version"] == 2).then_some(())
     };
     cloud.publish(&crate::campaigns::second()).await;
-    let at_hub = hub.hub_of(&cloud, &secret);
+    let at_hub = hub.hub_of(&cloud, &code);
     until(newest).await;
 
     assert!(at_hub.interrupt() && at_cloud.interrupt());
-    let at_hub = hub.hub_of(&cloud, &secret);
+    let at_hub = hub.hub_of(&cloud, &code);
     assert_eq!(newest().await, Some(()));
     assert!(at_hub.interrupt());
 }
@@ -275,9 +266,9 @@ async fn a_hub_has_the_campaigns_of_its_cloud_and_goes_on_with_them_alone() {
 async fn what_the_cloud_does_not_take_is_told_to_devices_and_holds_nothing_up() {
     let (cloud, hub) = (Host::new(), Host::new());
     let at_cloud = cloud.cloud();
-    let secret = cloud.let_hub_in().await;
+    let code = cloud.let_hub_in().await;
     give(&cloud.address(), &cloud.token().await, [1]).await;
-    let at_hub = hub.hub_of(&cloud, &secret);
+    let at_hub = hub.hub_of(&cloud, &code);
     let (address, token) = (hub.address(), hub.token().await);
     let other = lead_with(1, |lead| lead["contact"]["firstName"] = "Ewa".into());
     sync(&address, &token, &json!({ "entries": [other] })).await.unwrap();
@@ -293,51 +284,181 @@ async fn what_the_cloud_does_not_take_is_told_to_devices_and_holds_nothing_up() 
 #[actix_web::test]
 async fn a_store_that_was_a_cloud_becomes_no_hub_and_a_hub_no_cloud() {
     let (pool, url) = fresh_store().await;
-    let secret = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(secret.path(), "leadlog_secret_x\n").unwrap();
-    let file = secret.path().to_str().unwrap();
-    let hub =
-        ["hub", "--cloud", "http://127.0.0.1:1", "--cloud-client-id", "hub-1", "--cloud-secret-file", file];
+    let told = ["hub", "--cloud", "http://127.0.0.1:1", "--code", NO_ONES_CODE, "--listen", "127.0.0.1:0"];
     let refused = |said: crate::program::Said, words: &str| {
         assert!(!said.is_success && said.error.contains(words), "{}", said.error);
     };
     hub::state::make_hub(&pool).await.unwrap();
     refused(leadlog(&url, &["serve", "--listen", "127.0.0.1:0"]).await, "start it with `leadlog hub");
+    refused(leadlog(&url, &["hub", "--listen", "127.0.0.1:0"]).await, "this hub does not know its cloud yet");
+    refused(leadlog(&url, &["hub", "--cloud", "ftp://x"]).await, "must be an address such as https://");
+    refused(leadlog(&url, &["hub", "--code", "123"]).await, "one has 26 letters and digits");
 
-    let (_, url) = fresh_store().await;
+    let (pool, url) = fresh_store().await;
     let server = Program::serve_on(&url);
-    give(
-        &server.address,
-        leadlog(&url, &["tokens", "issue", "--scope", "capture"]).await.out.trim_end(),
-        [1],
-    )
-    .await;
+    until(async || projections::is_led(&pool).await.unwrap().then_some(())).await;
+    refused(leadlog(&url, &told).await, "a server runs on this store");
+    let token = leadlog(&url, &["tokens", "issue", "--scope", "capture"]).await.out;
+    give(&server.address, token.trim_end(), [1]).await;
     assert!(server.interrupt());
-    let listen = ["--listen", "127.0.0.1:0"];
-    refused(leadlog(&url, &[&hub[..], &listen].concat()).await, "was in use before it was a hub");
-    let ftp = ["hub", "--cloud", "ftp://x", "--cloud-client-id", "hub-1", "--cloud-secret-file", file];
-    refused(leadlog(&url, &ftp).await, "--cloud must be an address");
-    std::fs::write(secret.path(), " \n").unwrap();
-    refused(leadlog(&url, &hub).await, "there is no secret in");
+    refused(leadlog(&url, &told).await, "was in use before it was a hub");
 }
 
-/// Whatever answers in the cloud's place, everything stays in the hub and is sent when the cloud is there.
+/// A code that no store has given out.
+const NO_ONES_CODE: &str = "7ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ";
+
+/// Whatever the cloud says to the hub, everything stays in the hub and is sent when it is let in.
 #[actix_web::test]
 async fn a_hub_that_is_not_let_in_takes_leads_and_sends_them_when_it_is() {
     let (cloud, hub) = (Host::new(), Host::new());
     let at_cloud = cloud.cloud();
-    let secret = cloud.let_hub_in().await;
-    let good = std::fs::read_to_string(&secret).unwrap();
-    std::fs::write(&secret, "leadlog_secret_of_somebody_else").unwrap();
-    let at_hub = hub.hub_of(&cloud, &secret);
+    let at_hub = hub.hub_of(&cloud, NO_ONES_CODE);
     let (address, token) = (hub.address(), hub.token().await);
     give(&address, &token, 1..=3).await;
     assert!(at_hub.interrupt());
     assert!(exported(&hub.data.path()).len() == 3, "they are here");
 
-    std::fs::write(&secret, good).unwrap();
-    let at_hub = hub.hub_of(&cloud, &secret);
+    let code = cloud.let_hub_in().await;
+    let at_hub = hub.hub_of(&cloud, &code);
     all_relayed(&address, &token).await;
+    assert!(at_hub.interrupt());
+    // The code is used up, and what it is to its cloud the hub knows from now on.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+    command.args(["hub", "--listen", &hub.listen, "--data-dir"]).arg(hub.data.path());
+    let at_hub = Program::start(command);
+    give(&address, &token, [4]).await;
+    all_relayed(&address, &token).await;
+    // Another laptop under its name: the cloud takes nothing more from this one.
+    let successor = Host::new();
+    let at_successor = successor.hub_of(&cloud, &cloud.let_hub_in().await);
+    let of_successor = successor.token().await;
+    give(&successor.address(), &of_successor, [5]).await;
+    all_relayed(&successor.address(), &of_successor).await;
+    give(&address, &token, [6]).await;
+    let answer = sync(&address, &token, &json!({ "entries": [] })).await.unwrap();
+    assert!(answer.store.relayed_through < Some(answer.store.head));
+    assert!(at_successor.interrupt() && at_hub.interrupt() && at_cloud.interrupt());
+    assert_eq!(exported(&cloud.data.path()).len(), 5);
+}
+
+/// An iPad as its keys know it, wherever it shows them.
+struct Ipad {
+    keyed: KeyedDevice,
+    enrolment: EnrolmentId,
+}
+
+impl Ipad {
+    /// Comes in at a store.
+    async fn at(host: &Host, name: &str, id: &str) -> Self {
+        let shown = host.leadlog(&["devices", "enrol", name, "--campaign", "shootout-2026", "--json"]).await;
+        let keyed = KeyedDevice::new(id);
+        let client = awc::Client::default();
+        let request = client.post(format!("{}/api/devices/enrol", host.address()));
+        let mut answer = request.send_json(&keyed.request(&code_in(&shown))).await.unwrap();
+        let said: Value = serde_json::from_slice(&answer.body().await.unwrap()).unwrap();
+        Self { keyed, enrolment: said["enrolmentId"].as_str().unwrap().parse().unwrap() }
+    }
+
+    /// The scope that a store gives it; `None` as long as it does not know it.
+    async fn scope_at(&self, host: &Host) -> Option<String> {
+        self.token_at(host).await.map(|(_, scope)| scope)
+    }
+
+    async fn token_at(&self, host: &Host) -> Option<(String, String)> {
+        let client = awc::Client::default();
+        let answer = client.head(format!("{}/api/health", host.address())).send().await.ok()?;
+        let store = answer.headers().get("leadlog-store")?.to_str().ok()?.parse().ok()?;
+        let assertion =
+            self.keyed.assertion(&self.enrolment, store, Timestamp::new(OffsetDateTime::now_utc()));
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", &assertion),
+        ];
+        let request = client.post(format!("{}/oauth/token", host.address()));
+        let mut answer = request.send_form(&form).await.ok()?;
+        let said: Value = serde_json::from_slice(&answer.body().await.ok()?).ok()?;
+        let text = |name: &str| said[name].as_str().map(str::to_owned);
+        text("access_token").zip(text("scope"))
+    }
+}
+
+/// AUT-3: an iPad is let in once, wherever that is, and shut out once; its backups are in both places.
+#[actix_web::test]
+async fn an_ipad_that_came_in_at_the_hub_or_at_the_cloud_is_known_at_both() {
+    let (cloud, hub) = (Host::new(), Host::new());
+    let mut at_cloud = cloud.cloud();
+    let code = cloud.let_hub_in().await;
+    let of_cloud = Ipad::at(&cloud, "iPad 1", "ipad-1").await;
+    let mut at_hub = hub.hub_of(&cloud, &code);
+    until(|| of_cloud.scope_at(&hub)).await;
+
+    // Without a way out, and the hub is killed before there is one.
+    assert!(at_cloud.interrupt());
+    let of_hub = Ipad::at(&hub, "iPad 2", "ipad-2").await;
+    let waiting = hub.leadlog(&["devices", "enrol", "iPad 3", "--campaign", "shootout-2026", "--json"]).await;
+    let (token, scope) = of_hub.token_at(&hub).await.unwrap();
+    assert_eq!(scope, "capture");
+    let snapshot = crate::backups::snapshot("ipad-2", &[lead(1)]);
+    let request = awc::Client::default().put(format!("{}/api/devices/ipad-2/backups", hub.address()));
+    let stored = request.bearer_auth(token).send_body(snapshot.to_string()).await.unwrap();
+    assert_eq!(stored.status(), 201);
+    at_hub.kill();
+    at_hub = hub.hub_of(&cloud, &code);
+    at_cloud = cloud.cloud();
+    until(async || of_hub.scope_at(&cloud).await.filter(|scope| scope == "capture")).await;
+    let backups = async || {
+        let listed: Value =
+            serde_json::from_str(&cloud.leadlog(&["backups", "list", "--json"]).await).ok()?;
+        let listed = listed.as_array()?.iter().map(|it| it["deviceId"].as_str().unwrap().to_owned());
+        Some(listed.collect::<Vec<_>>()).filter(|listed| !listed.is_empty())
+    };
+    assert_eq!(until(backups).await, ["ipad-2"]);
+    assert!(
+        !cloud.leadlog(&["devices", "enrolled"]).await.contains("iPad 3"),
+        "a code works where it was made"
+    );
+
+    // Shut out, each where it did not come in.
+    cloud.leadlog(&["devices", "revoke", "iPad 2"]).await;
+    hub.leadlog(&["devices", "revoke", "iPad 1"]).await;
+    let is_out = |scope: &String| scope == "quarantine";
+    until(async || of_hub.scope_at(&hub).await.filter(is_out)).await;
+    until(async || of_cloud.scope_at(&cloud).await.filter(is_out)).await;
+    // A cloud that has lost it all hears of it again.
+    let late = KeyedDevice::new("ipad-3");
+    let request = awc::Client::default().post(format!("{}/api/devices/enrol", hub.address()));
+    assert_eq!(request.send_json(&late.request(&code_in(&waiting))).await.unwrap().status(), 200);
+    until(async || cloud.leadlog(&["devices", "enrolled"]).await.contains("iPad 3").then_some(())).await;
     assert!(at_hub.interrupt() && at_cloud.interrupt());
-    assert_eq!(exported(&cloud.data.path()).len(), 3);
+}
+
+/// Two processes on one database: one relays, and the other does when that one ends.
+#[actix_web::test]
+async fn of_two_hub_processes_on_one_database_one_relays() {
+    let ((_, of_cloud), (pool, of_hub)) = (fresh_store().await, fresh_store().await);
+    let cloud = Program::serve_on(&of_cloud);
+    let code = code_in(&leadlog(&of_cloud, &["hubs", "enrol", "hub-1", "--json"]).await.out);
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
+        command.args(["hub", "--cloud", &cloud.address, "--code", &code, "--listen", "127.0.0.1:0"]);
+        command.env("DATABASE_URL", &of_hub);
+        Program::start(command)
+    };
+    let holders = async || {
+        let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+                    AND classid = 'relay_state'::regclass::oid AND objid::integer = 1";
+        sqlx::query_scalar::<_, i64>(held).fetch_one(&pool).await.unwrap()
+    };
+    let first = start();
+    until(async || (holders().await == 1).then_some(())).await;
+    let second = start();
+    let token = leadlog(&of_hub, &["tokens", "issue", "--scope", "capture"]).await.out.trim_end().to_owned();
+    give(&second.address, &token, 1..=2).await;
+    all_relayed(&first.address, &token).await;
+    first.kill();
+    give(&second.address, &token, 3..=4).await;
+    all_relayed(&second.address, &token).await;
+    assert_eq!(holders().await, 1);
+    assert!(second.interrupt() && cloud.interrupt());
 }

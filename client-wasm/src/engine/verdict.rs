@@ -54,6 +54,8 @@ pub struct StoreAnswer {
 pub struct Erasures {
     /// The next cursor.
     pub through: u64,
+    /// What proves it, when it has moved.
+    pub append_id: Option<AppendId>,
     /// Their leads.
     pub client_ids: Vec<ClientId>,
 }
@@ -127,7 +129,7 @@ fn read_answer(body: &str) -> Option<StoreAnswer> {
 fn read_erasures(it: &Object<'_>) -> Option<Erasures> {
     it.raw("clientIds")?;
     let client_ids = it.list("clientIds", |id| json::text(id)?.parse().ok())?;
-    Some(Erasures { through: it.number("through")?, client_ids })
+    Some(Erasures { through: it.number("through")?, append_id: it.parsed("appendId"), client_ids })
 }
 
 fn read_cloud_verdicts(it: &Object<'_>) -> Option<CloudVerdicts> {

@@ -28,7 +28,7 @@ fn registered() -> ApiClientEvent {
 }
 
 fn added(id: &str, at: Timestamp) -> ApiClientEvent {
-    ApiClientEvent::SecretAdded { secret: secret(id), at }
+    ApiClientEvent::SecretAdded { secret: secret(id), by_code: false, at }
 }
 
 fn revoked(id: &str, at: Timestamp) -> ApiClientEvent {
@@ -197,4 +197,58 @@ fn names_need_no_quoting() {
         assert_eq!(bad.parse::<ApiClientId>(), Err(ApiClientIdError::Form), "{bad:?}");
     }
     assert_eq!(CLI_CLIENT_ID.parse::<ApiClientId>(), Err(ApiClientIdError::Reserved));
+}
+
+fn offer(digit: &str, expires_at: Timestamp) -> ApiClientOffer {
+    ApiClientOffer { code_digest: digit.repeat(64).parse().unwrap(), expires_at }
+}
+
+fn offer_to(scopes: &str, offer: ApiClientOffer) -> ApiClientCommand {
+    let (name, scopes) = ("crm-import".parse().unwrap(), scopes.parse().unwrap());
+    ApiClientCommand::Offer { name, scopes, offer }
+}
+
+fn bring(id: &str) -> ApiClientCommand {
+    ApiClientCommand::Bring { secret: secret(id) }
+}
+
+fn brought(id: &str, at: Timestamp) -> ApiClientEvent {
+    ApiClientEvent::SecretAdded { secret: secret(id), by_code: true, at }
+}
+
+/// A code is good for one secret, which may come again: the answer may have been lost.
+#[test]
+fn a_client_brings_its_own_secret_with_a_code_once_and_in_its_time() {
+    let offered =
+        |digit, until| ApiClientEvent::CodeOffered { offer: offer(digit, hour(until)), at: hour(0) };
+    Client::with(())
+        .given_no_previous_events()
+        .when((offer_to("crm", offer("1", hour(1))), hour(0)))
+        .then_expect_events(vec![registered(), offered("1", 1)]);
+    let invited = vec![registered(), offered("1", 1)];
+    Client::with(())
+        .given(invited.clone())
+        .when((bring("a"), hour(0)))
+        .then_expect_events(vec![brought("a", hour(0))]);
+    let expired = ApiClientError::CodeExpired { at: hour(1) };
+    Client::with(()).given(invited.clone()).when((bring("a"), hour(1))).then_expect_error(expired);
+    Client::with(()).given(rotated()).when((bring("c"), hour(2))).then_expect_error(ApiClientError::Unknown);
+
+    let used = [invited, vec![brought("a", hour(0))]].concat();
+    Client::with(()).given(used.clone()).when((bring("a"), hour(9))).then_expect_events(vec![]);
+    Client::with(())
+        .given(used.clone())
+        .when((bring("b"), hour(0)))
+        .then_expect_error(ApiClientError::CodeUsed);
+    // Another laptop in its place: the older one is out.
+    let again = [used, vec![offered("2", 1)]].concat();
+    Client::with(())
+        .given(again.clone())
+        .when((bring("b"), hour(0)))
+        .then_expect_events(vec![brought("b", hour(0)), revoked("a", hour(0))]);
+    let other = ApiClientError::OtherScopes { scopes: "crm".parse().unwrap() };
+    Client::with(())
+        .given(again)
+        .when((offer_to("relay", offer("3", hour(1))), hour(0)))
+        .then_expect_error(other);
 }

@@ -58,6 +58,8 @@ async fn an_answer_names_who_was_erased_after_the_cursor<W: World>() {
     let first = erase(&store, 1).await;
     let erasures = ask_until_erasures(&store, 0, first).await.erasures;
     assert_eq!((erasures.through, &erasures.client_ids[..]), (first, &[lead_id(1).parse().unwrap()][..]));
+    let append_id = store.events().await[2].append_id;
+    assert_eq!(erasures.append_id, Some(append_id), "what proves the cursor");
     let second = erase(&store, 2).await;
     let erasures = ask_until_erasures(&store, first, second).await.erasures;
     assert_eq!((erasures.through, &erasures.client_ids[..]), (second, &[lead_id(2).parse().unwrap()][..]));

@@ -21,7 +21,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
     ("projections", &["domain", "event-store"]),
     ("client-wasm", &["domain"]),
     ("relay", &["domain", "event-store", "client-wasm"]),
-    ("hub", &["domain", "event-store", "relay"]),
+    ("hub", &["domain", "event-store", "identity", "relay"]),
     ("leadlog", &["domain", "event-store", "hub", "identity", "intake", "projections", "managed-postgres"]),
     (
         "benchmarks",
