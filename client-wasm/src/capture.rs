@@ -350,6 +350,7 @@ pub fn campaign_rules(document: &str) -> Option<Campaign> {
             })
         })?,
         session_grace_hours: it.small("sessionGraceHours"),
+        hubs: it.list("hubs", text)?,
     })
 }
 

@@ -46,6 +46,11 @@ pub struct Campaign {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(maximum = 168))]
     pub session_grace_hours: Option<u32>,
+    /// Where hubs of the event may answer, as origins: `https://hub-1.local:8443`. A device asks there, too, and gives its leads to
+    /// those that answer; so name hubs of yours alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 8))]
+    pub hubs: Vec<String>,
 }
 
 /// A field of the form.
@@ -105,6 +110,9 @@ pub struct CampaignParseError(#[from] serde_json::Error);
 impl Campaign {
     /// Grace after a session, in hours, where a document says nothing: a session of a morning is good until the evening.
     pub const DEFAULT_SESSION_GRACE_HOURS: u32 = 12;
+
+    /// Most addresses of hubs.
+    pub const MAX_HUBS: usize = 8;
 
     /// Longest grace after a session, in hours: a week.
     pub const MAX_SESSION_GRACE_HOURS: u32 = 168;

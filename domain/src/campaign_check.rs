@@ -23,6 +23,9 @@ const MAX_TEXT_CHARS: usize = 1_000;
 /// Longest full wording of a consent, in characters.
 const MAX_DETAIL_CHARS: usize = 20_000;
 
+/// Longest address of a hub, in characters.
+const MAX_HUB_CHARS: usize = 200;
+
 /// Highest version of a document or of a wording, so that every version fits a 32-bit column.
 const MAX_VERSION: u64 = i32::MAX.cast_unsigned() as u64;
 
@@ -112,7 +115,7 @@ impl<'v> Object<'v> {
 
 impl Check {
     fn document(&mut self, document: &Value) {
-        const KNOWN: [&str; 10] = [
+        const KNOWN: [&str; 11] = [
             "id",
             "version",
             "name",
@@ -123,6 +126,7 @@ impl Check {
             "requireOneOf",
             "consents",
             "sessionGraceHours",
+            "hubs",
         ];
         let Some(document) = self.object("", document, &KNOWN) else { return };
         self.required(&document, "id", Self::id);
@@ -140,6 +144,27 @@ impl Check {
         self.required(&document, "consents", Self::consents);
         if let Some(hours) = document.get("sessionGraceHours") {
             self.number("sessionGraceHours", hours, 0..=Campaign::MAX_SESSION_GRACE_HOURS.into());
+        }
+        if let Some(hubs) = document.get("hubs") {
+            self.hubs("hubs", hubs);
+        }
+    }
+
+    fn hubs(&mut self, at: &str, value: &Value) {
+        let mut seen = BTreeSet::new();
+        for (at, hub) in self.list(at, value) {
+            let Some(hub) = self.text(&at, hub, MAX_HUB_CHARS) else { continue };
+            if !is_origin(hub) {
+                self.wrong(&at, "is no address of a hub; write it as https://hub-1.local:8443, in small letters and without a / at its end");
+            } else if !seen.insert(hub) {
+                self.wrong(&at, "stands in the list already; remove one of them");
+            }
+        }
+        if value.as_array().is_some_and(|hubs| hubs.len() > Campaign::MAX_HUBS) {
+            self.wrong(
+                at,
+                &format!("names more than {} hubs; devices would ask too often", Campaign::MAX_HUBS),
+            );
         }
     }
 
@@ -393,6 +418,24 @@ impl Check {
     }
 }
 
+/// Whether this is an HTTPS origin as browsers write it, but for a port that is the usual one.
+fn is_origin(text: &str) -> bool {
+    let Some(authority) = text.strip_prefix("https://") else { return false };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|number| number > 0 && number != 443);
+    let is_name =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    let is_address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = match is_address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(is_name),
+    };
+    is_host && port.is_none_or(is_port)
+}
+
 /// A language tag as forms use them: a language of two or three letters, then a script or a region.
 fn is_language(tag: &str) -> bool {
     let mut parts = tag.split('-');
@@ -467,6 +510,13 @@ mod tests {
             (|it| it["phonePlan"]["nationalDigits"] = 3.into(), "phonePlan.nationalDigits"),
             (|it| it["sessionGraceHours"] = 169.into(), "sessionGraceHours"),
             (|it| it["sessionGraceHours"] = "12".into(), "sessionGraceHours"),
+            (|it| it["hubs"] = json!(["http://hub-1.local"]), "hubs[0]"),
+            (|it| it["hubs"] = json!(["https://hub-1.local/"]), "hubs[0]"),
+            (|it| it["hubs"] = json!(["https://Hub-1.local"]), "hubs[0]"),
+            (|it| it["hubs"] = json!(["https://ewa@hub-1.local"]), "hubs[0]"),
+            (|it| it["hubs"] = json!(["https://hub-1.local:443"]), "hubs[0]"),
+            (|it| it["hubs"] = json!(["https://a.local:8443", "https://a.local:8443"]), "hubs[1]"),
+            (|it| it["hubs"] = (1..=9).map(|n| format!("https://hub-{n}.local")).collect(), "hubs"),
             (|it| it["timezone"] = "UTC".into(), "timezone"),
             (|it| drop(it.as_object_mut().unwrap().remove("timeZone")), "timeZone"),
         ];
@@ -513,14 +563,15 @@ mod tests {
     proptest! {
         /// A document without mistakes can be read; whatever stands anywhere in it, nothing panics.
         #[test]
-        fn what_has_no_mistake_can_be_read(value in any_json(), place in 0..13_usize) {
+        fn what_has_no_mistake_can_be_read(value in any_json(), place in 0..15_usize) {
             let pointers = [
                 "/id", "/version", "/name", "/name/pl", "/timeZone", "/languages", "/phonePlan", "/fields/0",
                 "/requireOneOf", "/consents/0", "/consents/0/text", "/consents/0/detail",
-                "/sessionGraceHours",
+                "/sessionGraceHours", "/hubs", "/hubs/0",
             ];
             let json = demo_with(|it| {
                 it["sessionGraceHours"] = 24.into();
+                it["hubs"] = json!(["https://hub-1.local:8443", "https://[fe80::1]"]);
                 *it.pointer_mut(pointers[place]).unwrap() = value;
             });
             let is_readable = Campaign::parse(&json).is_ok();

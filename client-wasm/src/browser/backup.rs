@@ -8,7 +8,7 @@ use std::rc::Rc;
 use domain::ClientId;
 
 use super::clock;
-use super::device::Device;
+use super::device::{Device, OWN};
 use super::idb::StorageError;
 use super::pending;
 use super::signals::News;
@@ -74,8 +74,8 @@ impl Device {
 
     async fn ship(self: &Rc<Self>, target: Target) -> bool {
         let Ok(document) = self.snapshot().await else { return false };
-        let url = self.url(target, &backups_route(self.device_id.borrow().as_str(), None));
-        self.ask("PUT", &url, Some(&document), TIMEOUT_MS).await.is_some()
+        let route = backups_route(self.device_id.borrow().as_str(), None);
+        self.ask("PUT", target, &route, Some(&document), TIMEOUT_MS).await.is_some()
     }
 
     /// The whole outbox, as it is on the disk.
@@ -91,7 +91,7 @@ impl Device {
 
     /// The backups that the store has of this device, under whatever installation, as its JSON.
     pub async fn backups(self: &Rc<Self>) -> Option<String> {
-        self.ask("GET", &self.url(0, "/api/backups"), None, LIST_TIMEOUT_MS).await
+        self.ask("GET", OWN, "/api/backups", None, LIST_TIMEOUT_MS).await
     }
 
     /// Takes a backup into this outbox.
@@ -103,8 +103,9 @@ impl Device {
         device_id: &str,
         version: u32,
     ) -> Result<String, RestoreError> {
-        let url = self.url(0, &backups_route(device_id, Some(version)));
-        let document = self.ask("GET", &url, None, TIMEOUT_MS).await.ok_or(RestoreError::Unreachable)?;
+        let route = backups_route(device_id, Some(version));
+        let document =
+            self.ask("GET", OWN, &route, None, TIMEOUT_MS).await.ok_or(RestoreError::Unreachable)?;
         self.restore(&document).await
     }
 

@@ -70,6 +70,14 @@ impl Campaigns {
         self.held.borrow().last().map(|(rules, _)| rules.id.clone())
     }
 
+    /// Where stores may answer: at the app's own address, and at those of the hubs that the newest names.
+    pub(super) fn targets(&self, own: &str) -> Vec<String> {
+        let held = self.held.borrow();
+        let hubs = held.last().map(|(rules, _)| rules.hubs.as_slice()).unwrap_or_default();
+        let hubs = hubs.iter().filter(|hub| *hub != own).take(Campaign::MAX_HUBS).cloned();
+        std::iter::once(own.to_owned()).chain(hubs).collect()
+    }
+
     /// How long nobody is bothered about a session that has ended.
     pub(super) fn session_grace_hours(&self) -> u32 {
         let said = self.held.borrow().last().and_then(|(rules, _)| rules.session_grace_hours);
@@ -117,9 +125,8 @@ impl Device {
         self.campaigns.newest_id() == Some(id)
     }
 
-    async fn fetch_campaign(&self, id: &CampaignId) {
-        let mut url = self.base_url().to_owned();
-        url.push_str("/api/campaigns/");
+    async fn fetch_campaign(self: &Rc<Self>, id: &CampaignId) {
+        let mut url = self.url(self.nearest(), "/api/campaigns/");
         url.push_str(id.as_str());
         let Some(document) = web::ask("GET", &url, None, TIMEOUT_MS).await else { return };
         // A store that answers with something else than was asked for changes nothing.
@@ -129,6 +136,7 @@ impl Device {
         }
         // Without the disk it is held until the page goes.
         let _ = self.db.put_setting(CAMPAIGN, &document).await;
+        spawn(Rc::clone(self).use_targets());
         let subscribers = self.campaigns.subscribers.borrow().clone();
         for subscriber in subscribers {
             let _ = subscriber.call1(&JsValue::UNDEFINED, &document.as_str().into());

@@ -35,12 +35,15 @@ const SYNC_ROUTE: &str = "/api/leads/sync";
 const QUARANTINED: &str = "\"status\":\"quarantined\"";
 
 /// Where a store says who it is, after a base URL.
-const HEALTH_ROUTE: &str = "/api/health";
+pub(super) const HEALTH_ROUTE: &str = "/api/health";
+
+/// The store that the app was loaded from.
+pub(super) const OWN: Target = 0;
 
 /// This installation: its outbox, its engine, and who wants to know.
 pub struct Device {
-    /// Base URLs of the addresses where stores may answer.
-    targets: Vec<String>,
+    /// Base URLs of the addresses where stores may answer: first the app's own, then those of hubs.
+    targets: RefCell<Vec<String>>,
     pub(super) campaigns: Campaigns,
     /// The installation whose engine this is. Another one when the storage was wiped under the page, and was read anew.
     pub(super) device_id: RefCell<DeviceId>,
@@ -85,7 +88,6 @@ impl Device {
     /// When the browser gives no storage, or this is no page.
     pub async fn open(base_url: &str, database: &str, campaign: &str) -> Result<Rc<Self>, JsValue> {
         let as_js = |error: StorageError| JsValue::from_str(&error.to_string());
-        let targets = vec![base_url.trim_end_matches('/').to_owned()];
         // Before anything is read: what another tab writes meanwhile is heard, and learned when it can be.
         let tabs = Tabs::join(database).ok();
         let (db, device_id) = OutboxDb::open(database).await.map_err(as_js)?;
@@ -97,6 +99,7 @@ impl Device {
         );
         let campaigns = Campaigns::new(campaign, kept)
             .ok_or_else(|| JsValue::from_str("this version has a broken campaign"))?;
+        let targets = campaigns.targets(base_url.trim_end_matches('/'));
         let send_lock = SendLock::new(database);
         // A tab that opens while no other sends takes the sending role with the first read.
         let held = send_lock.try_hold().await;
@@ -107,7 +110,7 @@ impl Device {
         let (operator, signed_in) = operator_of(&operator.unwrap_or_default());
         let engine = new_engine(&device_id, &targets, last_backup_at, lost)?;
         let device = Rc::new_cyclic(|device| Self {
-            targets,
+            targets: RefCell::new(targets),
             campaigns,
             engine: RefCell::new(engine),
             reign: Reign::new(epoch, held.is_some()),
@@ -343,15 +346,27 @@ impl Device {
         }
     }
 
-    /// Where the app's own store is.
-    pub(super) fn base_url(&self) -> &str {
-        self.targets.first().map_or("", String::as_str)
-    }
-
     pub(super) fn url(&self, target: Target, route: &str) -> String {
-        let mut url = self.targets.get(usize::from(target)).cloned().unwrap_or_default();
+        let mut url = self.targets.borrow().get(usize::from(target)).cloned().unwrap_or_default();
         url.push_str(route);
         url
+    }
+
+    /// Where to ask what one store is enough for: the best that answers, otherwise the own one.
+    pub(super) fn nearest(&self) -> Target {
+        self.engine.borrow().reachable_target().unwrap_or(OWN)
+    }
+
+    /// A campaign may name other hubs than the one before. The engine knows as many targets as it was made with, so another
+    /// one is read from the disk.
+    pub(super) async fn use_targets(self: Rc<Self>) {
+        let next = self.campaigns.targets(&self.url(OWN, ""));
+        if *self.targets.borrow() == next {
+            return;
+        }
+        *self.targets.borrow_mut() = next;
+        self.identity.begin_anew();
+        self.start_anew(None).await;
     }
 
     fn show(&self, status: &str) {
@@ -424,13 +439,19 @@ impl Device {
         let url = self.url(target, SYNC_ROUTE);
         let mut heard = Input::RequestFailed { request_id, failure: Failure::Network };
         for _ in 0..2 {
-            let Some(token) = self.token().await else { break };
+            let Some(token) = self.token(target).await else {
+                if self.is_unknown_at(target) {
+                    // It is there, and cannot be given anything yet.
+                    heard = unknown_at(request_id);
+                }
+                break;
+            };
             heard = post(&url, request_id, body, timeout_ms, &token).await;
             match &heard {
-                Input::Response { code: 401, .. } => self.token_refused(&token),
+                Input::Response { code: 401, .. } => self.token_refused(target, &token),
                 // This device was shut out since it got the token. The next one says so, to the person, too.
                 Input::Response { body, .. } if body.contains(QUARANTINED) => {
-                    self.shut_out(&token);
+                    self.shut_out(target, &token);
                     break;
                 }
                 _ => break,
@@ -471,7 +492,8 @@ impl Device {
         let takes_over = held.is_some();
         let read = self.read_whole(takes_over).await.ok().and_then(|(records, epoch, device_id)| {
             let lost = self.presence.lost(&device_id, &records);
-            let mut engine = new_engine(&device_id, &self.targets, self.last_backup_at.get(), lost).ok()?;
+            let targets = self.targets.borrow();
+            let mut engine = new_engine(&device_id, &targets, self.last_backup_at.get(), lost).ok()?;
             engine.continue_session(&self.engine.borrow());
             Some((records, epoch, device_id, engine))
         });
@@ -520,6 +542,12 @@ impl Device {
             signals.tell_tabs(&news);
         }
     }
+}
+
+/// As a store answers that does not know who asks.
+fn unknown_at(request_id: u64) -> Input {
+    let (content_type, body) = (String::new(), String::new());
+    Input::Response { request_id, code: 401, content_type, body, retry_after: None }
 }
 
 /// `last_backup_at` in milliseconds since 1970.

@@ -4,8 +4,10 @@
 //! for assertions that it signs. Saving knows nothing of all this (invariant 10): without a token nothing is sent, and the
 //! outbox waits.
 //!
-//! - **The store of the enrolment is the only one that an assertion is for.** Another store at the same address, or one that
-//!   does not know this key any more, wants a new enrolment; the outbox stays as it is.
+//! - **At its own address, an assertion is for the store of the enrolment alone.** Another store there, or one that does not
+//!   know this key any more, wants a new enrolment; the outbox stays as it is.
+//! - **A hub knows the device from its cloud.** There an assertion is for whichever store says that it is a hub, and never for
+//!   the own one: what a hub was shown opens nothing at the cloud. A hub that does not know the device yet is asked again.
 //! - **The time is the store's.** The clock of the device may be wrong: where a store refuses an assertion and its header
 //!   `Date` shows another time, that one is used from then on.
 //! - **A key belongs to one installation.** Storage that was wiped under the page begins another, which is let in anew.
@@ -15,16 +17,18 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use domain::DeviceId;
+use domain::{DeviceId, Tier};
 use js_sys::{Function, Promise};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
 use super::clock;
-use super::device::Device;
+use super::device::{Device, HEALTH_ROUTE, OWN};
+use super::request::probe;
 use super::task::{promise, spawn};
 use super::web::{self, DeviceKey};
-use crate::engine::Input;
+use crate::engine::tier::PROBE_TIMEOUT_MS;
+use crate::engine::{Input, Target};
 use crate::json::{Fields, Object};
 
 const ENROL_ROUTE: &str = "/api/devices/enrol";
@@ -85,6 +89,18 @@ struct Token {
     until_ms: u64,
 }
 
+/// What a device has at one of the addresses where stores answer.
+#[derive(Default)]
+struct Access {
+    token: Option<Token>,
+    /// Of all who want a token, one asks.
+    asking: Option<Promise>,
+    /// Whether a store answers there, and does not know this device.
+    is_unknown: bool,
+    /// How far that store's clock is ahead of this one, in milliseconds.
+    ahead_ms: f64,
+}
+
 /// Why a device was not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnrolError {
@@ -100,20 +116,17 @@ pub enum EnrolError {
     Storage,
 }
 
-/// The key, what is known of the enrolment, and the token at hand.
+/// The key, what is known of the enrolment, and the tokens at hand.
 pub(super) struct Identity {
     key: DeviceKey,
     enrolment: RefCell<Option<Enrolment>>,
     standing: Cell<Standing>,
-    token: RefCell<Option<Token>>,
-    /// Of all who want a token, one asks.
-    asking: RefCell<Option<Promise>>,
+    /// By target.
+    access: RefCell<Vec<Access>>,
     /// Raised when another enrolment counts: what was asked for the one before says nothing any more.
     era: Cell<u32>,
     /// The campaign of an enrolment that could not be fetched yet.
     wanted_campaign: RefCell<Option<String>>,
-    /// How far the store's clock is ahead of this one, in milliseconds.
-    ahead_ms: Cell<f64>,
     subscribers: RefCell<Vec<Function>>,
 }
 
@@ -155,20 +168,28 @@ impl Identity {
             key: DeviceKey::new(database),
             enrolment: RefCell::default(),
             standing: Cell::new(Standing::Unknown),
-            token: RefCell::default(),
-            asking: RefCell::default(),
+            access: RefCell::default(),
             era: Cell::new(0),
             wanted_campaign: RefCell::default(),
-            ahead_ms: Cell::new(0.0),
             subscribers: RefCell::default(),
         }
     }
 
     /// The token at hand, if it can still be used.
-    fn token(&self) -> Option<String> {
+    fn token(&self, target: Target) -> Option<String> {
         let now_ms = clock::monotonic_ms();
-        let token = self.token.borrow();
-        token.as_ref().filter(|token| now_ms < token.until_ms).map(|token| token.text.clone())
+        let access = self.access.borrow();
+        let token = access.get(usize::from(target))?.token.as_ref();
+        token.filter(|token| now_ms < token.until_ms).map(|token| token.text.clone())
+    }
+
+    /// What is known of a target, to be changed.
+    fn with<T>(&self, target: Target, change: impl FnOnce(&mut Access) -> T) -> T {
+        let (mut access, at) = (self.access.borrow_mut(), usize::from(target));
+        if access.len() <= at {
+            access.resize_with(at + 1, Access::default);
+        }
+        change(&mut access[at])
     }
 
     fn to_json(&self) -> String {
@@ -233,23 +254,33 @@ impl Identity {
         self.stands(standing);
     }
 
-    /// Another enrolment counts from here on, or none.
-    fn begin_anew(&self) {
+    /// Another enrolment counts from here on, or none, or other addresses.
+    pub(super) fn begin_anew(&self) {
         self.era.set(self.era.get() + 1);
-        self.token.take();
-        self.asking.take();
+        self.access.take();
     }
 
-    /// Asks the store for a token, at this address.
-    async fn ask(&self, base_url: &str) {
+    /// Asks the store at this target for a token.
+    async fn ask(&self, target: Target, base_url: &str) {
         let Some(enrolment) = self.enrolment.borrow().clone() else { return };
-        let era = self.era.get();
-        let mut url = base_url.to_owned();
-        url.push_str(TOKEN_ROUTE);
+        let (era, is_own) = (self.era.get(), target == OWN);
+        let route = |route: &str| [base_url, route].concat();
+        let url = route(TOKEN_ROUTE);
         let mut audience = "urn:leadlog:store:".to_owned();
-        audience.push_str(&enrolment.store_id);
+        if is_own {
+            audience.push_str(&enrolment.store_id);
+        } else {
+            let hub = match probe(&route(HEALTH_ROUTE), PROBE_TIMEOUT_MS).await {
+                Some((store, Tier::Hub)) => store.to_string(),
+                _ => return,
+            };
+            if hub == enrolment.store_id {
+                return;
+            }
+            audience.push_str(&hub);
+        }
         for _ in 0..2 {
-            let ahead_ms = self.ahead_ms.get();
+            let ahead_ms = self.with(target, |access| access.ahead_ms);
             let assertion = self.key.assertion(&enrolment.id, &audience, ahead_ms);
             let Ok(assertion) = JsFuture::from(assertion).await else { return };
             let mut form = ASSERTION_FORM.to_owned();
@@ -259,34 +290,40 @@ impl Identity {
             let Some(answer) = Object::read(&answer).filter(|_| self.era.get() == era) else { return };
             let body = answer.text("body").unwrap_or_default();
             match answer.number("code") {
-                Some(200) => return self.take(&body),
+                Some(200) => return self.take(target, &body),
                 Some(401) if says(&body, "error", UNKNOWN) => {
                     let date = answer.object("headers").and_then(|it| it.text("date")).unwrap_or_default();
                     let by_store_ms = web::ahead_ms(&date);
                     // Not so where there is no date: then nobody can say.
                     let is_clock = (by_store_ms - ahead_ms).abs() > CLOCK_TOLERANCE_MS;
                     if !is_clock {
-                        return self.stands(Standing::Refused);
+                        break;
                     }
-                    self.ahead_ms.set(by_store_ms);
+                    self.with(target, |access| access.ahead_ms = by_store_ms);
                 }
                 // A portal, a proxy, a store in trouble: nothing is known.
                 _ => return,
             }
         }
-        self.stands(Standing::Refused);
+        self.with(target, |access| access.is_unknown = true);
+        if is_own {
+            self.stands(Standing::Refused);
+        }
     }
 
-    fn take(&self, answer: &str) {
+    fn take(&self, target: Target, answer: &str) {
         let Some(it) = Object::read(answer) else { return };
         let (Some(text), Some(seconds)) = (it.text("access_token"), it.number("expires_in")) else { return };
         let lives_ms = seconds.saturating_mul(1000);
         let lives_ms = lives_ms - lives_ms / RESERVE_DIVISOR;
         let now_ms = clock::monotonic_ms();
-        *self.token.borrow_mut() =
-            Some(Token { text, renew_ms: now_ms + lives_ms / 2, until_ms: now_ms + lives_ms });
-        let is_revoked = it.text("scope").is_some_and(|scope| scope == "quarantine");
-        self.stands(if is_revoked { Standing::Revoked } else { Standing::Connected });
+        let token = Token { text, renew_ms: now_ms + lives_ms / 2, until_ms: now_ms + lives_ms };
+        self.with(target, |access| (access.token, access.is_unknown) = (Some(token), false));
+        // What a hub knows of it is of before, or of the hub alone.
+        if target == OWN {
+            let is_revoked = it.text("scope").is_some_and(|scope| scope == "quarantine");
+            self.stands(if is_revoked { Standing::Revoked } else { Standing::Connected });
+        }
     }
 }
 
@@ -327,10 +364,11 @@ impl Device {
     pub(super) fn keep_connected(self: &Rc<Self>) {
         self.look_for_enrolment();
         let now_ms = clock::monotonic_ms();
-        let is_old = self.identity.token.borrow().as_ref().is_some_and(|token| now_ms >= token.renew_ms);
-        if is_old {
+        let is_old = |access: &Access| access.token.as_ref().is_some_and(|token| now_ms >= token.renew_ms);
+        let old: Vec<bool> = self.identity.access.borrow().iter().map(is_old).collect();
+        for (target, _) in (OWN..).zip(old).filter(|(_, is_old)| *is_old) {
             let device = Rc::clone(self);
-            spawn(async move { device.ask_once().await });
+            spawn(async move { device.ask_once(target).await });
         }
         if let Some(campaign) = self.identity.wanted_campaign.take() {
             let device = Rc::clone(self);
@@ -352,80 +390,89 @@ impl Device {
         self.look_for_enrolment();
     }
 
-    /// A token for the app's own store; `None` when there is none to be had now.
-    pub(super) async fn token(self: &Rc<Self>) -> Option<String> {
-        if self.identity.token().is_none() {
-            self.ask_once().await;
+    /// A token for the store at this target; `None` when there is none to be had now.
+    pub(super) async fn token(self: &Rc<Self>, target: Target) -> Option<String> {
+        if self.identity.token(target).is_none() {
+            self.ask_once(target).await;
         }
-        self.identity.token()
+        self.identity.token(target)
+    }
+
+    /// Whether a hub answers at this target that does not know this device yet.
+    pub(super) fn is_unknown_at(&self, target: Target) -> bool {
+        target != OWN && self.identity.with(target, |access| access.is_unknown)
     }
 
     /// Asks for a token, with all who want one.
-    async fn ask_once(self: &Rc<Self>) {
-        let under_way = self.identity.asking.borrow().clone();
+    async fn ask_once(self: &Rc<Self>, target: Target) {
+        let under_way = self.identity.with(target, |access| access.asking.clone());
         let asking = under_way.unwrap_or_else(|| {
-            let device = Rc::clone(self);
+            let (device, era) = (Rc::clone(self), self.identity.era.get());
             let asking = promise(async move {
-                device.ask_for_token().await;
-                device.identity.asking.take();
+                device.ask_for_token(target).await;
+                if device.identity.era.get() == era {
+                    device.identity.with(target, |access| access.asking = None);
+                }
                 Ok(JsValue::UNDEFINED)
             });
-            *self.identity.asking.borrow_mut() = Some(asking.clone());
+            self.identity.with(target, |access| access.asking = Some(asking.clone()));
             asking
         });
         let _ = JsFuture::from(asking).await;
     }
 
     /// The token at hand, for what cannot wait. Asks for the next one when there is none.
-    pub(super) fn token_at_hand(self: &Rc<Self>) -> Option<String> {
-        let token = self.identity.token();
+    pub(super) fn token_at_hand(self: &Rc<Self>, target: Target) -> Option<String> {
+        let token = self.identity.token(target);
         if token.is_none() {
             let device = Rc::clone(self);
             spawn(async move {
-                device.token().await;
+                device.token(target).await;
             });
         }
         token
     }
 
     /// A store did not take this token.
-    pub(super) fn token_refused(&self, refused: &str) {
-        self.identity.token.borrow_mut().take_if(|token| token.text == refused);
+    pub(super) fn token_refused(&self, target: Target, refused: &str) {
+        self.identity.with(target, |access| drop(access.token.take_if(|token| token.text == refused)));
     }
 
     /// A store treats the bearer of this token as one that was shut out.
-    pub(super) fn shut_out(self: &Rc<Self>, token: &str) {
-        if self.identity.standing.get() != Standing::Revoked {
-            self.token_refused(token);
-            self.token_at_hand();
+    pub(super) fn shut_out(self: &Rc<Self>, target: Target, token: &str) {
+        if target == OWN && self.identity.standing.get() != Standing::Revoked {
+            self.token_refused(target, token);
+            self.token_at_hand(target);
         }
     }
 
-    async fn ask_for_token(&self) {
+    async fn ask_for_token(&self, target: Target) {
         let device_id = self.device_id.borrow().clone();
         if self.identity.standing.get() != Standing::Connected || self.identity.enrolment.borrow().is_none() {
             // Another tab may have been let in, since this one was shut out too.
             self.identity.look(&device_id).await;
         }
-        self.identity.ask(self.base_url()).await;
+        self.identity.ask(target, &self.url(target, "")).await;
     }
 
-    /// One exchange of JSON with the app's own store, with a token; `None` when there is no answer in time. A token that is not
-    /// taken any more is replaced once.
+    /// One exchange of JSON with a store, with a token; `None` when there is no answer in time. A token that is not taken any
+    /// more is replaced once.
     pub(super) async fn ask(
         self: &Rc<Self>,
         method: &str,
-        url: &str,
+        target: Target,
+        route: &str,
         body: Option<&str>,
         timeout_ms: u32,
     ) -> Option<String> {
+        let url = self.url(target, route);
         for _ in 0..2 {
-            let token = self.token().await?;
-            match web::ask_with(method, url, body, timeout_ms, &token).await {
+            let token = self.token(target).await?;
+            match web::ask_with(method, &url, body, timeout_ms, &token).await {
                 Ok(answer) => return answer,
-                Err(web::Refused::Token) => self.token_refused(&token),
+                Err(web::Refused::Token) => self.token_refused(target, &token),
                 Err(web::Refused::Scope) => {
-                    self.shut_out(&token);
+                    self.shut_out(target, &token);
                     return None;
                 }
             }
@@ -447,8 +494,7 @@ impl Device {
         it.text("deviceId", device_id.as_str());
         let public_key = public_key.as_string().unwrap_or_default();
         it.raw("publicKey", &public_key);
-        let mut url = self.base_url().to_owned();
-        url.push_str(ENROL_ROUTE);
+        let url = self.url(OWN, ENROL_ROUTE);
         let answer =
             JsFuture::from(web::request("POST", &url, Some(&it.end()), ENROL_TIMEOUT_MS, None)).await;
         let answer = answer.ok().and_then(|answer| answer.as_string()).ok_or(EnrolError::Unreachable)?;

@@ -145,20 +145,21 @@ impl Device {
         if self.engine.borrow().knows_email(&campaign, email) {
             return true;
         }
-        let mut url = self.url(0, "/api/leads/check-email?campaign=");
+        let nearest = self.nearest();
+        let mut url = self.url(nearest, "/api/leads/check-email?campaign=");
         url.push_str(campaign.as_str());
         url.push_str("&email=");
         url.extend(js_sys::encode_uri_component(email).as_string());
-        let Some(token) = self.token_at_hand() else { return false };
+        let Some(token) = self.token_at_hand(nearest) else { return false };
         let answer = web::ask_with("GET", &url, None, EMAIL_TIMEOUT_MS, &token).await;
         let answer = match answer {
             Ok(answer) => answer,
             Err(web::Refused::Token) => {
-                self.token_refused(&token);
+                self.token_refused(nearest, &token);
                 None
             }
             Err(web::Refused::Scope) => {
-                self.shut_out(&token);
+                self.shut_out(nearest, &token);
                 None
             }
         };

@@ -368,7 +368,8 @@ impl Engine {
         0..self.config.targets.max(1)
     }
 
-    fn reachable_target(&self) -> Option<Target> {
+    /// The first target that answers.
+    pub fn reachable_target(&self) -> Option<Target> {
         let is_reachable =
             |target: &Target| self.is_online && self.lines[usize::from(*target)].contact.is_reachable();
         self.targets().find(is_reachable)

@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test_configure;
 mod conformance;
 mod faults;
 mod fixtures;
+mod hubs;
 mod identity;
 mod network;
 mod operator;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use domain::SHOOTOUT_2026;
 use js_sys::{Promise, Reflect};
 use leadlog_client::browser::{Device, OutboxDb};
 use serde_json::Value;
@@ -11,7 +12,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{FORM, last_status, open_at, until, until_marked};
+use crate::page::{FORM, last_status, until, until_marked};
 
 /// The engine sends over the real `fetch`; the page stands in for the network.
 #[wasm_bindgen_test]
@@ -90,14 +91,16 @@ async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
             this.waiting = [];
             this.fetch = window.fetch;
             this.health = {};
+            this.healthAt = {};
             this.tokens = 0;
             this.assertions = [];
+            this.shownAt = [];
             this.tokenAnswers = [];
             this.tokenAnswer = '{}';
             window.fetch = async (request) => {
                 if (request.method === 'HEAD') {
                     if (this.probed) this.probed();
-                    return new Response(null, { headers: this.health });
+                    return new Response(null, { headers: this.healthAt[new URL(request.url).origin] ?? this.health });
                 }
                 const body = await request.clone().text();
                 const { url, cache, redirect } = request;
@@ -111,6 +114,7 @@ async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
                 }
                 if (url.endsWith('/oauth/token')) {
                     this.assertions.push(new URLSearchParams(body).get('client_assertion'));
+                    this.shownAt.push(new URL(url).host);
                     const { status = 200, scope = 'capture', date, error = 'invalid_client' } = JSON.parse(this.tokenAnswers.shift() ?? this.tokenAnswer);
                     const token = status === 200 ? { access_token: `token-${++this.tokens}`, expires_in: 900, scope } : { error };
                     return json(token, status, date ? { date } : {});
@@ -137,9 +141,13 @@ async fn a_portal_on_the_health_route_brings_nobody_back_but_a_store_does() {
         }
         answerTokens(answer) { this.tokenAnswer = answer; }
         answerNextToken(answer) { this.tokenAnswers.push(answer); }
+        whoWasShown() { return this.shownAt.join(' '); }
         assertion(number) { return this.assertions.at(number); }
         answerHealth(store, tier) {
             this.health = { 'leadlog-store': store, 'leadlog-tier': tier };
+        }
+        answerHealthAt(origin, store, tier) {
+            this.healthAt[origin] = { 'leadlog-store': store, 'leadlog-tier': tier };
         }
         restore() { window.fetch = this.fetch; }
     }
@@ -158,10 +166,14 @@ extern "C" {
     fn was_probed(this: &PageNetwork) -> Promise;
     #[wasm_bindgen(method, js_name = answerHealth)]
     fn answer_health(this: &PageNetwork, store: &str, tier: &str);
+    #[wasm_bindgen(method, js_name = answerHealthAt)]
+    fn answer_health_at(this: &PageNetwork, origin: &str, store: &str, tier: &str);
     #[wasm_bindgen(method, js_name = answerTokens)]
     fn answer_tokens(this: &PageNetwork, answer: &str);
     #[wasm_bindgen(method, js_name = answerNextToken)]
     fn answer_next_token(this: &PageNetwork, answer: &str);
+    #[wasm_bindgen(method, js_name = whoWasShown)]
+    fn who_was_shown(this: &PageNetwork) -> String;
     #[wasm_bindgen(method)]
     fn assertion(this: &PageNetwork, number: i32) -> Option<String>;
     #[wasm_bindgen(method)]
@@ -191,13 +203,18 @@ extern "C" {
 
 /// Opens a device that was let in before.
 pub(crate) async fn connected_at(base_url: &str, database: &str) -> Rc<Device> {
+    connected_with(base_url, database, SHOOTOUT_2026).await
+}
+
+/// The same with another campaign.
+pub(crate) async fn connected_with(base_url: &str, database: &str, campaign: &str) -> Rc<Device> {
     let (_, device_id) = OutboxDb::open(database).await.unwrap();
     let facts = serde_json::json!({
         "enrolmentId": "5f0c9be2a1d47736", "storeId": Uuid::from_u128(1), "deviceId": device_id,
         "deviceName": "iPad 7", "campaignId": "shootout-2026",
     });
     JsFuture::from(let_in(database, &facts.to_string())).await.unwrap();
-    open_at(base_url, database).await.unwrap()
+    Device::open(base_url, database, campaign).await.unwrap()
 }
 
 /// The network as this page sees it.
@@ -249,6 +266,11 @@ impl Network {
 
     /// Answers the last request as the cloud, with this verdict for everything.
     pub(crate) fn answer_as(&self, verdict: &str) {
+        self.answer_from(1, "cloud", verdict);
+    }
+
+    /// Answers the last request as this store, with this verdict for everything.
+    pub(crate) fn answer_from(&self, store: u128, tier: &str, verdict: &str) {
         let request: Value = serde_json::from_str(&self.last.borrow().as_ref().unwrap().body).unwrap();
         let results: Vec<_> = request["entries"]
             .as_array()
@@ -263,7 +285,7 @@ impl Network {
             })
             .collect();
         let answer = serde_json::json!({
-            "store": { "id": Uuid::from_u128(1), "tier": "cloud", "head": *self.position.borrow() },
+            "store": { "id": Uuid::from_u128(store), "tier": tier, "head": *self.position.borrow() },
             "lineage": "intact", "erasures": { "through": 0, "clientIds": [] }, "results": results,
         });
         self.respond(200, "application/json", &answer.to_string());
@@ -279,6 +301,11 @@ impl Network {
         self.page.answer_next_token(&answer.to_string());
     }
 
+    /// The hosts that were shown an assertion, in the order of the assertions.
+    pub(crate) fn who_was_shown(&self) -> Vec<String> {
+        self.page.who_was_shown().split_whitespace().map(str::to_owned).collect()
+    }
+
     /// What an assertion says that was shown to the token route: the first is 0, the last is -1.
     pub(crate) fn claims(&self, number: i32) -> Value {
         let assertion = self.page.assertion(number).unwrap();
@@ -290,6 +317,11 @@ impl Network {
     /// What the health route names from now on; at first it is a page without a name.
     pub(crate) fn answer_health(&self, store: u128, tier: &str) {
         self.page.answer_health(&Uuid::from_u128(store).to_string(), tier);
+    }
+
+    /// The same at one origin alone.
+    pub(crate) fn answer_health_at(&self, origin: &str, store: u128, tier: &str) {
+        self.page.answer_health_at(origin, &Uuid::from_u128(store).to_string(), tier);
     }
 
     /// The next look at the health route.

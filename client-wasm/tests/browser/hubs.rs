@@ -1,0 +1,124 @@
+//! The hubs that a campaign names (TIER-1, TIER-2): who is given what, with which token.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use domain::SHOOTOUT_2026;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use crate::network::{Network, Sent, connected_with};
+use crate::page::{FORM, until};
+
+/// Of each test its own: a device that a test has left behind goes on asking for its stores.
+macro_rules! sync_at {
+    ($host:literal) => {
+        concat!("https://", $host, ".test/api/leads/sync")
+    };
+}
+
+/// The next request of this test's own device.
+async fn next(network: &Network, hosts: [&str; 2]) -> Sent {
+    loop {
+        let sent = network.next_request().await;
+        if hosts.contains(&sent.url.as_str()) {
+            return sent;
+        }
+    }
+}
+
+/// The demo campaign with these hubs.
+fn campaign(hubs: &str) -> String {
+    SHOOTOUT_2026.replacen('{', &format!(r#"{{"hubs":{hubs},"#), 1)
+}
+
+/// Whom the assertion is for that was shown last.
+fn audience(network: &Network) -> String {
+    network.claims(-1)["aud"].as_str().unwrap().to_owned()
+}
+
+#[wasm_bindgen_test]
+async fn what_the_cloud_cannot_take_goes_to_a_hub_with_a_token_of_its_own() {
+    const CLOUD: &str = sync_at!("cloud-1");
+    const HUB: &str = sync_at!("hub-1");
+    let network = Network::replace();
+    network.answer_health_at("https://hub-1.test", 2, "hub");
+    let device = connected_with("https://cloud-1.test", "hub", &campaign(r#"["https://hub-1.test"]"#)).await;
+    assert_eq!(next(&network, [CLOUD, HUB]).await.url, CLOUD);
+    network.fail();
+    let sent = next(&network, [CLOUD, HUB]).await;
+    assert_eq!((sent.url.as_str(), sent.authorization.as_str()), (HUB, "Bearer token-2"));
+    assert_eq!(audience(&network), "urn:leadlog:store:00000000-0000-0000-0000-000000000002");
+    network.answer_from(2, "hub", "created");
+
+    device.save(FORM).await.unwrap();
+    let sent = next(&network, [CLOUD, HUB]).await;
+    assert_eq!((sent.url.as_str(), sent.entries()), (HUB, 1));
+    network.answer_from(2, "hub", "created");
+    let statuses = Rc::new(RefCell::new(Vec::new()));
+    let at_hub = until(&device, &statuses, |status| status["places"]["hub"] == 1).await;
+    assert_eq!(at_hub["reach"], "hub");
+    // When the cloud is back, the hub's word does not stand in for its own.
+    let _asked = device.sync();
+    loop {
+        let sent = next(&network, [CLOUD, HUB]).await;
+        match sent.url.as_str() {
+            CLOUD => network.answer(),
+            _ => network.answer_from(2, "hub", "created"),
+        }
+        if sent.url == CLOUD && sent.entries() == 1 {
+            break;
+        }
+    }
+    let statuses = Rc::new(RefCell::new(Vec::new()));
+    let at_cloud = until(&device, &statuses, |status| status["places"]["cloud"] == 1).await;
+    assert_eq!(at_cloud["reach"], "cloud");
+}
+
+/// What a hub was shown would open the cloud, too.
+#[wasm_bindgen_test]
+async fn a_hub_that_calls_itself_the_cloud_is_shown_nothing() {
+    const CLOUD: &str = sync_at!("cloud-2");
+    const HUB: &str = sync_at!("hub-2");
+    let network = Network::replace();
+    network.answer_health_at("https://false.test", 1, "hub");
+    network.answer_health_at("https://other.test", 3, "cloud");
+    network.answer_health_at("https://hub-2.test", 2, "hub");
+    let hubs = campaign(r#"["https://false.test","https://other.test","https://hub-2.test"]"#);
+    let _device = connected_with("https://cloud-2.test", "false", &hubs).await;
+    loop {
+        match next(&network, [CLOUD, HUB]).await.url.as_str() {
+            CLOUD => network.answer(),
+            url => break assert_eq!(url, HUB),
+        }
+    }
+    for (number, host) in (0..).zip(network.who_was_shown()) {
+        let store = if host == "cloud-2.test" { 1 } else { 2 };
+        let audience = format!("urn:leadlog:store:00000000-0000-0000-0000-00000000000{store}");
+        assert_eq!(network.claims(number)["aud"], audience, "{host}");
+        assert!(["cloud-2.test", "hub-2.test"].contains(&host.as_str()), "{host} was shown one");
+    }
+}
+
+/// It hears of the device from its cloud, later.
+#[wasm_bindgen_test]
+async fn a_hub_that_does_not_know_the_device_is_there_and_gets_nothing_until_it_does() {
+    const CLOUD: &str = sync_at!("cloud-3");
+    const HUB: &str = sync_at!("hub-3");
+    let network = Network::replace();
+    network.answer_health_at("https://hub-3.test", 2, "hub");
+    let device =
+        connected_with("https://cloud-3.test", "unknown", &campaign(r#"["https://hub-3.test"]"#)).await;
+    assert_eq!(next(&network, [CLOUD, HUB]).await.url, CLOUD);
+    network.answer_next_token(&serde_json::json!({ "status": 401 }));
+    network.fail();
+    while next(&network, [CLOUD, HUB]).await.url == CLOUD {
+        network.fail();
+    }
+    network.answer_from(2, "hub", "created");
+    let audiences: Vec<_> = (0..3).map(|number| network.claims(number)["aud"].clone()).collect();
+    assert_eq!(audiences[1], audiences[2], "it was asked again");
+    let statuses = Rc::new(RefCell::new(Vec::new()));
+    until(&device, &statuses, |status| status["reach"] == "hub").await;
+    let state: serde_json::Value = serde_json::from_str(&device.enrolment()).unwrap();
+    assert_eq!(state["state"], "connected", "what a hub says of it is no word of its store");
+}
