@@ -163,7 +163,7 @@ impl Check {
         if value.as_array().is_some_and(|hubs| hubs.len() > Campaign::MAX_HUBS) {
             self.wrong(
                 at,
-                &format!("names more than {} hubs; devices would ask too often", Campaign::MAX_HUBS),
+                format!("names more than {} hubs; devices would ask too often", Campaign::MAX_HUBS),
             );
         }
     }

@@ -28,7 +28,7 @@ use super::hub::CloudArgs;
 use super::stop_signal::StopSignal;
 use super::{enrolments, people};
 use crate::backups;
-use crate::http::{self, Context};
+use crate::http::{self, Context, Origin};
 use crate::store::Store;
 
 /// How often the managed PostgreSQL is looked after.
@@ -99,6 +99,7 @@ impl Serve {
         if let Err(error) = warn_of_limits(&pool).await {
             tracing::warn!(%error, "what the database user may do cannot be read");
         }
+        let mut settings = self.callers.settings();
         let relaying = match cloud {
             None if store.identity().tier == Tier::Hub => {
                 bail!(
@@ -116,6 +117,8 @@ impl Serve {
                     bail!("the database user may not keep where the relay stands; let it: {grants}");
                 }
                 let link = cloud.link(&pool).await?;
+                // The app comes from there, and gives what it has to this hub, too.
+                settings.allowed_origins.extend(Origin::of(&link.cloud));
                 let cloud =
                     Arc::new(Cloud::new(pool.clone(), link).context("there is no TLS on this machine")?);
                 let courier = Courier::start(store.log().clone(), Arc::clone(&cloud)).await?;
@@ -126,7 +129,7 @@ impl Serve {
         let looked_at = provider.clone();
         let first = if self.invite { Some(First::invite(&store, provider.is_some()).await?) } else { None };
         let (context, projections) =
-            Context::start(store, self.callers.settings(), relaying.as_ref().map(|(courier, _)| courier));
+            Context::start(store, settings, relaying.as_ref().map(|(courier, _)| courier));
         let server = http::serve(listener, context.with_provider(provider))?;
         let handle = server.handle();
         let server = tokio::spawn(server);

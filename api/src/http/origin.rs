@@ -34,6 +34,13 @@ pub enum OriginError {
     NotExact(String),
 }
 
+impl Origin {
+    /// That of an app which is loaded from this address; `None` when no app can be.
+    pub fn of(url: &Url) -> Option<Self> {
+        url.origin().ascii_serialization().parse().ok()
+    }
+}
+
 impl FromStr for Origin {
     type Err = OriginError;
 
