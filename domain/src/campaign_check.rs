@@ -477,7 +477,7 @@ mod tests {
     #[test]
     fn each_mistake_is_named_with_its_place() {
         type Change = fn(&mut Value);
-        let cases: [(Change, &str); 28] = [
+        let cases: [(Change, &str); 35] = [
             (|it| it["id"] = "a b".into(), "id"),
             (|it| it["version"] = 0.into(), "version"),
             (|it| it["version"] = "2".into(), "version"),

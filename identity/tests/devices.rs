@@ -320,7 +320,7 @@ async fn an_offer_does_not_travel_and_what_does_not_fit_changes_nothing() {
         changed(|event| event.payload = RawValue::from_string("[]".to_owned()).unwrap()),
     ];
     for bad in bad {
-        assert_eq!(take_in_enrolments(&hub.log, &bad).await.unwrap(), [id.clone()]);
+        assert_eq!(take_in_enrolments(&hub.log, &bad).await.unwrap(), std::slice::from_ref(&id));
     }
     assert_eq!(hub.log.head().await.unwrap().position, 0);
     // A store that was restored from an older copy, and has taken the offer back since.
