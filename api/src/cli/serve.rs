@@ -143,7 +143,7 @@ impl Serve {
         address::announce(&Reach::of(address, is_secure, &tls)?, first.as_ref())?;
         let host = tls.host.take();
         let announcer = host.map(|host| Announcer::start(host, address, is_secure));
-        let setup_page = tls.own.take().map(|own| serve_setup_page(own, address, tls.names())).transpose()?;
+        let setup_page = tls.own.take().map(|own| serve_setup_page(own, address)).transpose()?;
         tokio::select! {
             () = stop.received() => {}
             () = look_at(looked_at) => {}
@@ -165,8 +165,8 @@ impl Serve {
 }
 
 /// Serves the page that sets up iPads, beside all else.
-fn serve_setup_page(own: Own, address: SocketAddr, names: &[String]) -> std::io::Result<ServerHandle> {
-    let addresses = Box::new(own.addresses(address, names));
+fn serve_setup_page(own: Own, address: SocketAddr) -> std::io::Result<ServerHandle> {
+    let addresses = Box::new(own.addresses(address));
     let Own { authority, name, setup, .. } = own;
     let server = setup_page::serve(setup, SetupPage { name, authority, addresses })?;
     let handle = server.handle();

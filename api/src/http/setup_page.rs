@@ -214,3 +214,67 @@ fn escaped(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn page() -> SetupPage {
+        let authority = AuthorityInfo {
+            name: "Leadlog <hub> & \"2\"".to_owned(),
+            der: vec![1, 2, 3],
+            pem: "PEM".to_owned(),
+            not_after: time::OffsetDateTime::UNIX_EPOCH,
+        };
+        let addresses = || vec!["https://hub-2.local:8443".to_owned(), "https://192.168.1.7:8443".to_owned()];
+        SetupPage { name: "hub-2".to_owned(), authority, addresses: Box::new(addresses) }
+    }
+
+    async fn get(path: &str, languages: &str) -> (StatusCode, String, String) {
+        let request = TestRequest::get().uri(path).insert_header((header::ACCEPT_LANGUAGE, languages));
+        let answer = page().answer(&request.to_http_request());
+        let policy = answer.headers().get(header::CONTENT_SECURITY_POLICY);
+        let policy = policy.map(|policy| policy.to_str().unwrap().to_owned()).unwrap_or_default();
+        let status = answer.status();
+        let body = to_bytes(answer.into_body()).await.unwrap();
+        (status, policy, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[actix_web::test]
+    async fn it_speaks_the_language_of_the_ipad_or_the_one_that_was_chosen() {
+        for (path, languages, title) in [
+            ("/", "pl-PL,pl;q=0.9,en;q=0.8", POLISH.title),
+            ("/", "en-GB,en;q=0.9,pl;q=0.8", ENGLISH.title),
+            ("/", "de, uk;q=0.5", POLISH.title),
+            ("/", "en;q=0.1, pl;q=0.9", POLISH.title),
+            ("/en", "pl", ENGLISH.title),
+            ("/pl/", "en", POLISH.title),
+        ] {
+            let (status, _, html) = get(path, languages).await;
+            assert_eq!(status, StatusCode::OK, "{path}");
+            assert!(html.contains(&format!("<h1>{title}</h1>")), "{path} {languages}");
+        }
+        for path in ["/plx", "/english", "/pl/x", "/en/pl"] {
+            assert_eq!(get(path, "pl").await.0, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn it_runs_no_script_and_takes_no_name_for_markup() {
+        let (_, policy, html) = get("/en", "en").await;
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        assert!(!html.contains("<script") && !html.contains("style=\""), "{html}");
+        assert!(
+            html.contains("Leadlog &lt;hub&gt; &amp; &quot;2&quot;") && !html.contains("<hub>"),
+            "{html}"
+        );
+        for told in
+            ["https://hub-2.local:8443", "https://192.168.1.7:8443", "/en/leadlog-hub-2.mobileconfig", "{ca}"]
+        {
+            assert_eq!(html.contains(told), told != "{ca}", "{told}");
+        }
+    }
+}

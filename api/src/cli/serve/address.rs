@@ -14,6 +14,8 @@ pub(super) struct Reach<'a> {
     bound: SocketAddr,
     /// By which it is trusted, the best first.
     names: &'a [String],
+    /// By which other computers reach it, if it is trusted there.
+    address: Option<SocketAddr>,
     setup: Option<SetUp<'a>>,
 }
 
@@ -30,20 +32,17 @@ impl<'a> Reach<'a> {
             let (authority, fingerprint) = (own.authority.name.as_str(), own.authority.fingerprint());
             std::io::Result::Ok(SetUp { bound: own.setup.local_addr()?, authority, fingerprint })
         });
+        let address = reachable(bound).filter(|at| tls.own.as_ref().is_none_or(|own| own.covers(at.ip())));
         let scheme = if is_secure { "https" } else { "http" };
-        Ok(Self { scheme, bound, names: tls.names(), setup: setup.transpose()? })
+        Ok(Self { scheme, bound, names: tls.names(), address, setup: setup.transpose()? })
     }
 
     /// By name if it has one, else by address.
     fn open(&self) -> String {
         match self.names.first() {
             Some(name) => address(self.scheme, name, self.bound.port()),
-            None => self.by_address(),
+            None => at(self.scheme, self.address.unwrap_or(local(self.bound))),
         }
-    }
-
-    fn by_address(&self) -> String {
-        at(self.scheme, reachable(self.bound).unwrap_or(local(self.bound)))
     }
 
     /// The beginning of a link that somebody opens right away.
@@ -122,8 +121,8 @@ fn write(mut out: impl Write, reach: &Reach<'_>, shows_code: bool) -> std::io::R
     // With its port in any case, which programs read.
     writeln!(out, "listening on {scheme}://{}", local(bound))?;
     writeln!(out, "\n  the form   {open}")?;
-    if !reach.names.is_empty() && reach.setup.is_some() {
-        writeln!(out, "             {}", reach.by_address())?;
+    if let Some(by_address) = reach.address.filter(|_| !reach.names.is_empty() && reach.setup.is_some()) {
+        writeln!(out, "             {}", at(scheme, by_address))?;
     }
     writeln!(out, "  the API    {open}/docs/")?;
     let photographed = match &reach.setup {
@@ -198,7 +197,7 @@ mod tests {
     #[test]
     fn the_code_is_for_terminals_and_the_first_line_for_programs() {
         let bound = "127.0.0.1:8080".parse().unwrap();
-        let reach = Reach { scheme: "http", bound, names: &[], setup: None };
+        let reach = Reach { scheme: "http", bound, names: &[], address: Some(bound), setup: None };
         for shows_code in [false, true] {
             assert!(said(&reach, shows_code).starts_with("listening on http://127.0.0.1:8080\n"));
         }
@@ -215,7 +214,7 @@ mod tests {
         };
         let names = ["hub-2.local".to_owned()];
         let bound = "192.168.1.7:443".parse().unwrap();
-        let reach = Reach { scheme: "https", bound, names: &names, setup: Some(setup) };
+        let reach = Reach { scheme: "https", bound, names: &names, address: Some(bound), setup: Some(setup) };
         let said = said(&reach, false);
         assert!(said.starts_with("listening on https://192.168.1.7:443\n"), "{said}");
         for told in [
@@ -234,7 +233,7 @@ mod tests {
     fn links_lead_where_the_certificate_is_trusted() {
         let names = ["hub.example.com".to_owned()];
         let base_url = |scheme, bound: &str, names| {
-            Reach { scheme, bound: bound.parse().unwrap(), names, setup: None }.base_url()
+            Reach { scheme, bound: bound.parse().unwrap(), names, address: None, setup: None }.base_url()
         };
         assert_eq!(base_url("http", "0.0.0.0:8080", &[]), "http://127.0.0.1:8080");
         assert_eq!(base_url("https", "0.0.0.0:443", &names), "https://hub.example.com");

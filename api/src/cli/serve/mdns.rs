@@ -8,12 +8,12 @@
 //! Two hubs that meet later, when two networks become one, are told by listening on: who says an address under this name that
 //! was never this machine's.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mdns_sd::{DaemonEvent, HostnameResolutionEvent, Receiver, ServiceDaemon, ServiceInfo};
 
@@ -21,6 +21,9 @@ use mdns_sd::{DaemonEvent, HostnameResolutionEvent, Receiver, ServiceDaemon, Ser
 const POLL: Duration = Duration::from_millis(500);
 /// How long the network is told that the name is gone.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long it takes until this server has its name for good: three questions, for each name that somebody has.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// Servers of web pages, and those of this program.
 const SERVICE_TYPES: [&str; 2] = ["_https._tcp.local.", "_leadlog._tcp.local."];
@@ -102,7 +105,7 @@ fn announce(host: HostName, bound: SocketAddr, is_secure: bool, stop: &AtomicBoo
     }
     tracing::info!(name = wanted, "the name is said on the network");
     let heard = daemon.resolve_hostname(&format!("{wanted}."), None)?;
-    Listening { wanted, host, own: HashSet::new(), told: HashSet::new() }.until(stop, &events, &heard);
+    Listening::new(wanted, host).until(stop, &events, &heard);
     let _ = daemon.shutdown()?.recv_timeout(GOODBYE);
     Ok(())
 }
@@ -117,13 +120,18 @@ struct Listening {
     wanted: String,
     /// The one that it has.
     host: HostName,
+    since: Instant,
     /// All addresses that this machine has had: what was said about an earlier one is heard for some minutes.
     own: HashSet<IpAddr>,
-    /// Addresses of others that were told.
-    told: HashSet<IpAddr>,
+    /// Addresses of others under the wanted name, and whether they were told.
+    others: HashMap<IpAddr, bool>,
 }
 
 impl Listening {
+    fn new(wanted: String, host: HostName) -> Self {
+        Self { wanted, host, since: Instant::now(), own: HashSet::new(), others: HashMap::new() }
+    }
+
     fn until(
         mut self,
         stop: &AtomicBool,
@@ -142,6 +150,14 @@ impl Listening {
                 Ok(DaemonEvent::Error(error)) => tracing::debug!(%error, "mDNS"),
                 _ => {}
             }
+            for address in self.rivals(self.since.elapsed()) {
+                tracing::warn!(
+                    %address,
+                    "another machine on this network says that it is {}, too; start one of the two with another --mdns-name: \
+                     until then devices may meet either",
+                    self.wanted
+                );
+            }
         }
     }
 
@@ -152,8 +168,8 @@ impl Listening {
             return;
         }
         tracing::warn!(
-            "another machine on this network is {} already, so this one is {to}; start it with --mdns-name hub-2, or another \
-             name that is free, so that nobody takes one for the other",
+            "another machine on this network is {} already, so this one is {to}; start it with a name of its own, such as \
+             --mdns-name hub-2, so that nobody takes one for the other",
             self.wanted
         );
         self.host.change(to.to_owned());
@@ -161,16 +177,23 @@ impl Listening {
 
     /// Somebody says that this is the address of the name.
     fn hear(&mut self, address: IpAddr) {
-        let is_other =
-            self.host.dns_name() == self.wanted && !self.own.contains(&address) && !is_of_itself(address);
-        if is_other && self.told.insert(address) {
-            tracing::warn!(
-                %address,
-                "another machine on this network says that it is {}, too; give one of the two another --mdns-name: until then \
-                 devices may meet either",
-                self.wanted
-            );
+        if !self.own.contains(&address) && !is_of_itself(address) {
+            self.others.entry(address).or_insert(false);
         }
+    }
+
+    /// Who says that the name is theirs, though this server has it; each is told once.
+    fn rivals(&mut self, elapsed: Duration) -> Vec<IpAddr> {
+        if elapsed < SETTLING || self.host.dns_name() != self.wanted {
+            return Vec::new();
+        }
+        let own = &self.own;
+        let new = self.others.iter_mut().filter(|(address, told)| !**told && !own.contains(address));
+        new.map(|(address, told)| {
+            *told = true;
+            *address
+        })
+        .collect()
     }
 }
 
@@ -179,5 +202,39 @@ const fn is_of_itself(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_loopback(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listening() -> Listening {
+        let host = HostName::new("leadlog");
+        let mut listening = Listening::new(host.dns_name(), host);
+        listening.own.extend(["10.9.0.2".parse::<IpAddr>().unwrap()]);
+        listening
+    }
+
+    #[test]
+    fn a_hub_whose_name_is_taken_has_another_one() {
+        let mut hub = listening();
+        hub.hear("10.9.0.1".parse().unwrap());
+        hub.rename("Leadlog leadlog._https._tcp.local.", "Leadlog leadlog (2)._https._tcp.local.");
+        assert_eq!(hub.host.dns_name(), "leadlog.local");
+        hub.rename("leadlog.local.", "leadlog-2.local.");
+        assert_eq!(hub.host.dns_name(), "leadlog-2.local");
+        assert!(hub.rivals(SETTLING).is_empty(), "the other one has the name by right");
+    }
+
+    #[test]
+    fn two_hubs_of_one_name_that_meet_later_are_told_once() {
+        let mut hub = listening();
+        for address in ["10.9.0.2", "127.0.0.1", "fe80::1", "10.9.0.1"] {
+            hub.hear(address.parse().unwrap());
+        }
+        assert!(hub.rivals(Duration::ZERO).is_empty(), "it may have to take another name yet");
+        assert_eq!(hub.rivals(SETTLING), ["10.9.0.1".parse::<IpAddr>().unwrap()]);
+        assert!(hub.rivals(SETTLING).is_empty());
     }
 }

@@ -100,6 +100,9 @@ pub(super) struct Own {
     pub(super) name: String,
     /// Where the set-up page is to listen.
     pub(super) setup: TcpListener,
+    host: Option<HostName>,
+    /// Other names, which lead here by somebody's DNS.
+    names: Vec<String>,
     certificates: Arc<Mutex<OwnCertificates>>,
 }
 
@@ -145,17 +148,15 @@ fn with_own(folder: &Path, mut looking: Looking, setup: TcpListener) -> anyhow::
     let wanted = looking.wanted();
     let own = OwnCertificates::open(folder, &title, &looking.names, &wanted, OffsetDateTime::now_utc())?;
     let (config, authority) = (tls::server_config(own.certificates())?, own.authority().clone());
-    // Names that lead here in any case come after the one that is said aloud.
-    let said = looking.host.iter().map(HostName::dns_name);
-    let names = said.chain(looking.names.iter().cloned()).collect();
-    let host = looking.host.clone();
+    let (host, others) = (looking.host.clone(), looking.names.clone());
+    let names = host.iter().map(HostName::dns_name).chain(others.iter().cloned()).collect();
     let certificates = Arc::new(Mutex::new(own));
     let looked_after = Arc::clone(&certificates);
     let upkeep = Upkeep::every(LOOK_INTERVAL, move || {
         let wanted = looking.wanted();
         lock(&looked_after).look(&wanted, OffsetDateTime::now_utc());
     })?;
-    let own = Own { authority, name, setup, certificates };
+    let own = Own { authority, name, setup, host: host.clone(), names: others, certificates };
     Ok(Tls { config: Some(config), host, names, own: Some(own), _upkeep: Some(upkeep) })
 }
 
@@ -167,16 +168,19 @@ impl Tls {
 }
 
 impl Own {
+    /// Whether a device that trusts the CA can open this address.
+    pub(super) fn covers(&self, address: IpAddr) -> bool {
+        lock(&self.certificates).covers_address(address)
+    }
+
     /// What tells by which addresses devices open the app at the moment of asking: the names first, then the addresses that the CA
     /// can vouch for.
-    pub(super) fn addresses(
-        &self,
-        bound: SocketAddr,
-        names: &[String],
-    ) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
-        let (names, certificates) = (names.to_vec(), Arc::clone(&self.certificates));
+    pub(super) fn addresses(&self, bound: SocketAddr) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
+        let (host, names, certificates) =
+            (self.host.clone(), self.names.clone(), Arc::clone(&self.certificates));
         move || {
-            let mut hosts = names.clone();
+            let mut hosts: Vec<String> =
+                host.iter().map(HostName::dns_name).chain(names.iter().cloned()).collect();
             let listening = if bound.ip().is_unspecified() {
                 lan_addresses().unwrap_or_default()
             } else {
