@@ -98,7 +98,7 @@ impl SetupPage {
     }
 
     fn profile(&self, words: Words) -> HttpResponse {
-        let name = format!("{}: {}", words.profile_name, self.name);
+        let name = format!("Leadlog ({}.local)", self.name);
         let profile_text = ProfileText { name: &name, description: words.profile_description };
         match configuration_profile(&self.authority, profile_text) {
             // Without a name to save it under: an iPad opens it then, instead of keeping it as a file.
@@ -140,7 +140,7 @@ impl SetupPage {
         let pairs: Vec<&str> = pairs.split(' ').collect();
         let rows: String = pairs.chunks(8).map(|row| format!("<span>{}</span> ", row.join(" "))).collect();
         let ca = escaped(&self.authority.name);
-        let name = escaped(&self.name);
+        let name = escaped(&format!("{}.local", self.name));
         let Words { language, other_language, other_name, title, intro, .. } = words;
         let Words {
             step_profile, download, step_install, step_trust, step_open, compare, other_devices, ..

@@ -144,7 +144,8 @@ fn with_files(certificate: PathBuf, key: PathBuf, host: Option<HostName>) -> any
 }
 
 fn with_own(folder: &Path, mut looking: Looking, setup: TcpListener) -> anyhow::Result<Tls> {
-    let (name, title) = (looking.name.clone(), format!("Leadlog {}", looking.name));
+    let name = looking.name.clone();
+    let title = if name == DEFAULT_NAME { "Leadlog".to_owned() } else { format!("Leadlog {name}") };
     let wanted = looking.wanted();
     let own = OwnCertificates::open(folder, &title, &looking.names, &wanted, OffsetDateTime::now_utc())?;
     let (config, authority) = (tls::server_config(own.certificates())?, own.authority().clone());
