@@ -7,16 +7,17 @@ use std::path::Path;
 
 /// Of a folder: only its owner may look into it.
 const FOLDER_MODE: u32 = 0o700;
+/// Of a folder around one: others may go through it.
+const PASSABLE_MODE: u32 = 0o711;
 /// Of a file: only its owner may read it.
 const FILE_MODE: u32 = 0o600;
 
 /// Makes the folder if it is not there, and closes it to others.
 pub(crate) fn make(folder: &Path) -> io::Result<()> {
-    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        fs::create_dir_all(parent)?;
-    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_passable(parent)?;
     match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
-        Ok(()) => {}
+        Ok(()) => sync(parent)?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
         Err(error) => return Err(error),
     }
@@ -24,6 +25,22 @@ pub(crate) fn make(folder: &Path) -> io::Result<()> {
         fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))?;
     }
     Ok(())
+}
+
+/// Makes a folder around it that is not there, whatever the umask: a database of another user may come to lie beside it.
+fn make_passable(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_passable(parent)?;
+    match fs::create_dir(folder) {
+        Ok(()) => {
+            fs::set_permissions(folder, Permissions::from_mode(PASSABLE_MODE)).and_then(|()| sync(parent))
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Puts a file there, in place of the one that is there; whoever reads meanwhile reads one of the two. On the disk when this returns.

@@ -133,6 +133,7 @@ fn a_restart_keeps_the_ca_and_nobody_else_reads_its_key() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let home = laptop.tls().join("authority");
     assert_eq!((mode(&laptop.tls()), mode(&home)), (0o700, 0o700));
+    assert_eq!(mode(laptop.tls().parent().unwrap()), 0o711, "the database's own user must reach its folder");
     for file in ["ca.pem", "issuer.pem", "issuer.key"] {
         assert_eq!(mode(&home.join(file)), 0o600, "{file}");
     }
