@@ -41,7 +41,7 @@ test('an iPad that does not trust the hub does not open it, and its set-up page 
     const page = await stranger.page();
     const complaints = [];
     page.on('console', (message) => complaints.push(message.text()));
-    await page.goto(`http://${setup}/`);
+    await page.goto(`http://${setup}/pl`);
     await page.getByRole('heading', { name: 'Przygotuj iPada' }).waitFor();
     assert.equal(await page.getByRole('link', { name: 'Pobierz profil' }).getAttribute('href'), '/pl/leadlog-hub-2.mobileconfig');
     assert.notEqual(await page.locator('.button').first().evaluate((it) => getComputedStyle(it).backgroundColor), 'rgba(0, 0, 0, 0)');
