@@ -1,6 +1,6 @@
 //! A certificate and a key that somebody else looks after: read at the start, and again when they have changed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -180,6 +180,10 @@ fn read(certificate: &Path, key: &Path, now: OffsetDateTime) -> (Contents, Resul
 }
 
 fn bytes_of(file: &Path) -> io::Result<Vec<u8>> {
+    // A pipe gives what it has once, and would hold up each later look.
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("it is no ordinary file"));
+    }
     let mut bytes = Vec::new();
     File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
@@ -192,8 +196,6 @@ fn bytes_of(file: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use rcgen::{CertificateParams, KeyPair};
     use tempfile::TempDir;
     use time::macros::datetime;
@@ -271,6 +273,10 @@ mod tests {
         for told in ["cannot read the key", "key.pem", "No such file"] {
             assert!(files.refused().contains(told), "{told}: {}", files.refused());
         }
+
+        fs::create_dir(files.key()).unwrap();
+        assert!(files.refused().contains("no ordinary file"), "{}", files.refused());
+        fs::remove_dir(files.key()).unwrap();
 
         let (foreign, _) = pair(TODAY + Duration::days(90));
         files.put(&(format!("{foreign}{certificate}"), key.clone()));

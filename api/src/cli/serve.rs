@@ -55,16 +55,17 @@ pub(super) struct Serve {
     invite: bool,
 
     #[command(flatten)]
-    provider: ProviderArgs,
-
-    #[command(flatten)]
-    tls: TlsArgs,
-
-    #[command(flatten)]
     callers: Callers,
 
     #[command(flatten)]
     database: DatabaseArgs,
+
+    // These two have headings in the help, which also count for what follows.
+    #[command(flatten)]
+    tls: TlsArgs,
+
+    #[command(flatten)]
+    provider: ProviderArgs,
 }
 
 impl Serve {

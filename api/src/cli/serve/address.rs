@@ -131,7 +131,7 @@ fn write(mut out: impl Write, reach: &Reach<'_>, shows_code: bool) -> std::io::R
             let page = at("http", reachable(setup.bound).unwrap_or(local(setup.bound)));
             writeln!(
                 out,
-                "\n  Set up each iPad once, so that it trusts this server: open there\n\n  {page}"
+                "\n  Set up each iPad once, so that it trusts this server. Open on it:\n\n  {page}"
             )?;
             page
         }
@@ -140,14 +140,20 @@ fn write(mut out: impl Write, reach: &Reach<'_>, shows_code: bool) -> std::io::R
         writeln!(out, "\n{picture}")?;
     }
     if let Some(setup) = &reach.setup {
-        writeln!(out, "\n  and compare this with what the iPad shows of {}, SHA-256:\n", setup.authority)?;
+        writeln!(
+            out,
+            "\n  Before it is to trust {}, compare its SHA-256 there with this:\n",
+            setup.authority
+        )?;
         let pairs: Vec<&str> = setup.fingerprint.split(' ').collect();
         for row in pairs.chunks(16) {
             writeln!(out, "  {}", row.join(" "))?;
         }
-        writeln!(out)?;
     }
     if bound.ip().is_loopback() {
+        if reach.setup.is_some() {
+            writeln!(out)?;
+        }
         writeln!(
             out,
             "  Only this computer can open it. For others on the network: --listen 0.0.0.0:{}",
