@@ -220,7 +220,7 @@ impl Database {
 }
 
 /// Root's own home cannot be entered by the user that PostgreSQL runs as, so root gets the system's place.
-fn default_data_dir() -> PathBuf {
+pub(crate) fn default_data_dir() -> PathBuf {
     if rustix::process::geteuid().is_root() {
         return PathBuf::from("/var/lib/leadlog");
     }

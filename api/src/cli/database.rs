@@ -8,7 +8,7 @@ use clap::Args;
 use super::failure;
 use super::interruption::{Interrupted, Interruption, Share};
 use super::stop_signal::StopSignal;
-use crate::store::{Database, OpenError, Store};
+use crate::store::{self, Database, OpenError, Store};
 
 /// Where the data is.
 #[derive(Args, Clone)]
@@ -34,6 +34,14 @@ pub(super) struct DatabaseArgs {
 impl DatabaseArgs {
     pub(super) fn database(&self) -> Database {
         Database::choose(self.database_url.clone(), self.data_dir.clone())
+    }
+
+    /// The folder for what is kept in no database. The usual one where somebody else runs the database.
+    pub(super) fn data_dir(&self) -> PathBuf {
+        match self.database() {
+            Database::Managed(folder) => folder,
+            Database::Url(_) => store::default_data_dir(),
+        }
     }
 
     /// Does something with a store that there is, beside a running server or without one, and lets go of the database,

@@ -2,7 +2,9 @@
 
 mod address;
 mod callers;
+mod mdns;
 mod provider;
+mod tls;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use actix_web::dev::ServerHandle;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use domain::Tier;
@@ -20,14 +23,18 @@ use identity::{Invited, Offered, Provider};
 use managed_postgres::Cluster;
 use sqlx::PgPool;
 
+use address::Reach;
 use callers::Callers;
+use mdns::Announcer;
 use provider::ProviderArgs;
+use tls::{Own, Tls, TlsArgs};
 
 use super::database::DatabaseArgs;
 use super::hub::CloudArgs;
 use super::stop_signal::StopSignal;
 use super::{enrolments, people};
 use crate::backups;
+use crate::http::setup_page::{self, SetupPage};
 use crate::http::{self, Context, Origin};
 use crate::store::Store;
 
@@ -49,13 +56,17 @@ pub(super) struct Serve {
     invite: bool,
 
     #[command(flatten)]
-    provider: ProviderArgs,
-
-    #[command(flatten)]
     callers: Callers,
 
     #[command(flatten)]
     database: DatabaseArgs,
+
+    // These two have headings in the help, which also count for what follows.
+    #[command(flatten)]
+    tls: TlsArgs,
+
+    #[command(flatten)]
+    provider: ProviderArgs,
 }
 
 impl Serve {
@@ -68,16 +79,19 @@ impl Serve {
         self.run_as(Some(cloud)).await
     }
 
-    async fn run_as(self, cloud: Option<CloudArgs>) -> anyhow::Result<()> {
+    async fn run_as(mut self, cloud: Option<CloudArgs>) -> anyhow::Result<()> {
         let listener = TcpListener::bind(self.listen).with_context(|| {
             format!("cannot listen on {}; is something else there? Choose another with --listen", self.listen)
         })?;
+        let (tls, address) = (std::mem::take(&mut self.tls), listener.local_addr()?);
+        let folder = self.database.data_dir();
+        let tls = tokio::task::spawn_blocking(move || tls.prepare(address, &folder)).await??;
         // From here on a signal waits for its turn, so that PostgreSQL is never left behind half-started.
         let stop = StopSignal::new()?;
         let database = self.database.database();
         let (url, cluster) = tokio::task::spawn_blocking(move || database.start()).await??;
         let keeper = cluster.map(Keeper::start);
-        let served = self.serve(listener, &url, cloud, stop).await;
+        let served = self.serve(listener, tls, &url, cloud, stop).await;
         if let Some(keeper) = keeper {
             tokio::task::spawn_blocking(move || keeper.release()).await?;
         }
@@ -89,6 +103,7 @@ impl Serve {
     async fn serve(
         self,
         listener: TcpListener,
+        mut tls: Tls,
         url: &str,
         cloud: Option<CloudArgs>,
         mut stop: StopSignal,
@@ -130,22 +145,47 @@ impl Serve {
         let first = if self.invite { Some(First::invite(&store, provider.is_some()).await?) } else { None };
         let (context, projections) =
             Context::start(store, settings, relaying.as_ref().map(|(courier, _)| courier));
-        let server = http::serve(listener, context.with_provider(provider))?;
+        let context = context.with_provider(provider);
+        let config = tls.config.take();
+        let is_secure = config.is_some();
+        let server = match config {
+            None => http::serve(listener, context)?,
+            Some(config) => http::serve_over_tls(listener, config, context)?,
+        };
         let handle = server.handle();
         let server = tokio::spawn(server);
-        address::announce(address, first.as_ref())?;
+        address::announce(&Reach::of(address, is_secure, &tls)?, first.as_ref())?;
+        let host = tls.host.take();
+        let announcer = host.map(|host| Announcer::start(host, address, is_secure));
+        let setup_page = tls.own.take().map(|own| serve_setup_page(own, address)).transpose()?;
         tokio::select! {
             () = stop.received() => {}
             () = look_at(looked_at) => {}
         }
         tracing::info!("stopping; requests in flight are answered first");
+        // Joins a thread, which takes a moment.
+        let said = tokio::task::spawn_blocking(move || drop((announcer, tls)));
         handle.stop(true).await;
+        if let Some(setup_page) = setup_page {
+            setup_page.stop(true).await;
+        }
         server.await??;
+        said.await?;
         drop(relaying);
         projections.shutdown().await;
         event_store::close(&pool).await;
         Ok(())
     }
+}
+
+/// Serves the page that sets up iPads, beside all else.
+fn serve_setup_page(own: Own, address: SocketAddr) -> std::io::Result<ServerHandle> {
+    let addresses = Box::new(own.addresses(address));
+    let Own { authority, name, setup, .. } = own;
+    let server = setup_page::serve(setup, SetupPage { name, authority, addresses })?;
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
 }
 
 /// Links for whoever starts a store that nobody uses yet.

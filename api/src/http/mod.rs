@@ -20,12 +20,17 @@ mod proxies;
 mod query;
 mod rate_limit;
 mod settings;
+pub mod setup_page;
 pub mod sign_in;
 pub mod sync;
 pub mod token;
 
+use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use domain::StoreState;
@@ -33,6 +38,7 @@ use hub::courier::{Courier, Standing};
 use identity::{Authority, Provider};
 use intake::{Queue, RelayProgress};
 use projections::{Runner, RunnerOptions, Waker};
+use rustls::ServerConfig;
 use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
@@ -141,11 +147,26 @@ const SHUTDOWN_SECONDS: u64 = 20;
 /// Connections that may wait to be accepted: of all devices at once, when a network or a server has come back.
 const MAX_WAITING_CONNECTIONS: i32 = 1024;
 
+/// How long a device may take to agree on keys: some packets, over a WiFi that loses many.
+const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Starts to serve on this listener, and returns the server to await. It does not handle signals.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn serve(listener: std::net::TcpListener, context: Context) -> std::io::Result<actix_web::dev::Server> {
+pub fn serve(listener: TcpListener, context: Context) -> io::Result<Server> {
+    serve_by(listener, None, context)
+}
+
+/// The same over TLS. Who comes without it gets no answer.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve_over_tls(listener: TcpListener, tls: ServerConfig, context: Context) -> io::Result<Server> {
+    serve_by(listener, Some(tls), context)
+}
+
+fn serve_by(listener: TcpListener, tls: Option<ServerConfig>, context: Context) -> io::Result<Server> {
     // The standard library asks for 128. Who comes when they are taken is not answered, and tries again a second later.
     rustix::net::listen(&listener, MAX_WAITING_CONNECTIONS)?;
     let server = HttpServer::new(move || {
@@ -173,11 +194,12 @@ pub fn serve(listener: std::net::TcpListener, context: Context) -> std::io::Resu
             .service(web::scope("/api").default_service(web::to(methods::no_route)))
             .service(web::scope("/oauth").default_service(web::to(methods::no_route)))
             .default_service(web::to(app::serve))
-    })
-    .listen(listener)?
-    .disable_signals()
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .run();
+    });
+    let server = match tls {
+        None => server.listen(listener)?,
+        Some(tls) => server.tls_handshake_timeout(TLS_HANDSHAKE_TIMEOUT).listen_rustls_0_23(listener, tls)?,
+    };
+    let server = server.disable_signals().shutdown_timeout(SHUTDOWN_SECONDS).run();
     Ok(server)
 }
 

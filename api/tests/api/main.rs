@@ -28,5 +28,6 @@ mod server;
 mod sign_in;
 mod spreadsheets;
 mod sync;
+mod tls;
 mod tokens;
 mod versions;

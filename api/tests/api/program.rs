@@ -96,7 +96,7 @@ impl Program {
         Self::start_logging(command, Stdio::null())
     }
 
-    fn start_logging(mut command: Command, log: impl Into<Stdio>) -> Self {
+    pub(crate) fn start_logging(mut command: Command, log: impl Into<Stdio>) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().expect("it says where it listens").unwrap();

@@ -17,11 +17,13 @@ export class Ipad {
   #page;
   #scale;
   #flags;
+  #home;
 
-  /** `scale`: pixels of a screenshot per point of the screen. `flags`: more of the browser's own. */
-  constructor({ scale = 1, flags = [] } = {}) {
+  /** `scale`: pixels of a screenshot per point of the screen. `flags`: more of the browser's own. `home`: where it finds what it trusts. */
+  constructor({ scale = 1, flags = [], home = process.env.HOME } = {}) {
     this.#scale = scale;
     this.#flags = flags;
+    this.#home = home;
   }
 
   /** The page, in a browser that is started when none runs. */
@@ -35,7 +37,7 @@ export class Ipad {
     this.#process = spawn(
       findChromium(),
       [...CHROMIUM_FLAGS, ...this.#flags, '--headless=new', '--hide-scrollbars', '--lang=pl', `--force-device-scale-factor=${this.#scale}`, '--remote-debugging-port=0', `--user-data-dir=${this.#profile.path}`, 'about:blank'],
-      { stdio: 'ignore', detached: true },
+      { stdio: 'ignore', detached: true, env: { ...process.env, HOME: this.#home } },
     );
     const port = await this.#portFrom(portFile);
     this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);

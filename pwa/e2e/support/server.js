@@ -11,7 +11,7 @@ const PROGRAM = process.env.LEADLOG_BIN ?? fileURLToPath(new URL('../../../targe
 /** The first start makes a database cluster. */
 const START_TIMEOUT_MS = 90_000;
 /** All that our own crates have to say: a log that is silent says nothing about what stands in it. */
-const LOG_FILTER = ['leadlog', 'identity', 'intake', 'event_store', 'projections', 'domain', 'managed_postgres']
+const LOG_FILTER = ['leadlog', 'identity', 'intake', 'event_store', 'projections', 'domain', 'managed_postgres', 'tls']
   .map((crate) => `${crate}=trace`)
   .join(',');
 
@@ -155,7 +155,7 @@ async function listeningUrl(stdout, passOn) {
   return new Promise((resolve) => {
     lines.on('line', (line) => {
       passOn(line);
-      const match = /listening on (http:\/\/\S+)/.exec(line);
+      const match = /listening on (https?:\/\/\S+)/.exec(line);
       if (match) resolve(match[1].replace(/\/$/, ''));
     });
   });

@@ -12,6 +12,9 @@ pub(crate) const NO_BROWSER: &str = "no Chromium with chromedriver found: `apt-g
     chromium-driver` on Debian, `brew install --cask chromium chromedriver` on macOS; or name them in CHROMIUM \
     and CHROMEDRIVER";
 
+const NO_CERTUTIL: &str = "no certutil found, by which Chromium comes to trust a hub's CA in a test: `apt-get install -y \
+    libnss3-tools` on Debian, as root";
+
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 const MAC_BROWSERS: [&str; 2] = [
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -43,6 +46,20 @@ pub(crate) fn install(steps: &Steps) -> Result<()> {
     }
     if Browser::find().is_none() {
         bail!(NO_BROWSER);
+    }
+    trust_store(steps)
+}
+
+/// Elsewhere than on Linux, Chromium trusts what the system trusts, and the test that needs it is left out.
+fn trust_store(steps: &Steps) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    if on_path("certutil").is_none() && debian::can_install() {
+        debian::install(steps, &["libnss3-tools"])?;
+    }
+    if on_path("certutil").is_none() {
+        bail!(NO_CERTUTIL);
     }
     Ok(())
 }

@@ -11,9 +11,10 @@ use crate::test::counts::Counts;
 use crate::workspace::Workspace;
 
 /// Each crate and the crates of the workspace that it may depend on. Nothing may depend on `simulator`.
-const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("managed-postgres", &[]),
+    ("tls", &[]),
     ("wasm-test-runner", &[]),
     ("event-store", &["domain"]),
     ("intake", &["domain", "event-store"]),
@@ -22,7 +23,10 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
     ("client-wasm", &["domain"]),
     ("relay", &["domain", "event-store", "client-wasm"]),
     ("hub", &["domain", "event-store", "identity", "relay"]),
-    ("leadlog", &["domain", "event-store", "hub", "identity", "intake", "projections", "managed-postgres"]),
+    (
+        "leadlog",
+        &["domain", "event-store", "hub", "identity", "intake", "projections", "managed-postgres", "tls"],
+    ),
     (
         "benchmarks",
         &["domain", "event-store", "identity", "intake", "projections", "leadlog", "managed-postgres"],

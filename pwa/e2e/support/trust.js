@@ -1,0 +1,23 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from './server.js';
+
+const NO_CERTUTIL = 'no certutil found: install it (Debian: apt-get install libnss3-tools)';
+
+/** A home whose browsers trust this CA (PEM), and all that browsers trust anyway. Chromium reads it so on Linux alone. */
+export function homeThatTrusts(ca) {
+  const home = temporaryFolder('home');
+  const store = join(home.path, '.pki', 'nssdb');
+  const file = join(home.path, 'ca.pem');
+  mkdirSync(store, { recursive: true });
+  writeFileSync(file, ca);
+  try {
+    execFileSync('certutil', ['-d', `sql:${store}`, '-N', '--empty-password']);
+    execFileSync('certutil', ['-d', `sql:${store}`, '-A', '-n', 'hub', '-t', 'C,,', '-i', file]);
+  } catch (error) {
+    home.remove();
+    throw error.code === 'ENOENT' ? new Error(NO_CERTUTIL) : error;
+  }
+  return home;
+}
