@@ -1,10 +1,9 @@
 // A hub with a CA of its own: whoever installed it has a secure context at the hub's name, and so the whole app (TIER-6).
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
 import { field, openConnected, openReady, PEOPLE, save, see, SYNCED } from './support/capture.js';
+import { freePort } from './support/free-port.js';
 import { Server } from './support/server.js';
 import { homeThatTrusts } from './support/trust.js';
 import { until } from './support/until.js';
@@ -75,11 +74,3 @@ test('an iPad that trusts it captures there, opens the app without it, and finds
   const leads = (await server.run(['export', 'leads', '--format', 'ndjson'])).trim().split('\n').map((line) => JSON.parse(line));
   assert.equal(leads.length, 2);
 });
-
-async function freePort() {
-  const listening = createServer().listen(0, '127.0.0.1');
-  await once(listening, 'listening');
-  const { port } = listening.address();
-  listening.close();
-  return port;
-}

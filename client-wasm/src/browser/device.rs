@@ -328,8 +328,10 @@ impl Device {
             Output::Probe { target, timeout_ms } => spawn(async move {
                 let answered = probe(&device.url(target, HEALTH_ROUTE), timeout_ms).await;
                 let heard = match answered {
-                    Some((store, tier)) => Input::HealthAnswered { target, store, tier },
-                    None => Input::HealthMissed { target },
+                    Some((store, tier)) if device.may_give_to(target).await => {
+                        Input::HealthAnswered { target, store, tier }
+                    }
+                    _ => Input::HealthMissed { target },
                 };
                 device.tell_outcome(reign, heard);
             }),
@@ -439,13 +441,7 @@ impl Device {
         let url = self.url(target, SYNC_ROUTE);
         let mut heard = Input::RequestFailed { request_id, failure: Failure::Network };
         for _ in 0..2 {
-            let Some(token) = self.token(target).await else {
-                if self.is_unknown_at(target) {
-                    // It is there, and cannot be given anything yet.
-                    heard = unknown_at(request_id);
-                }
-                break;
-            };
+            let Some(token) = self.token(target).await else { break };
             heard = post(&url, request_id, body, timeout_ms, &token).await;
             match &heard {
                 Input::Response { code: 401, .. } => self.token_refused(target, &token),
@@ -542,12 +538,6 @@ impl Device {
             signals.tell_tabs(&news);
         }
     }
-}
-
-/// As a store answers that does not know who asks.
-fn unknown_at(request_id: u64) -> Input {
-    let (content_type, body) = (String::new(), String::new());
-    Input::Response { request_id, code: 401, content_type, body, retry_after: None }
 }
 
 /// `last_backup_at` in milliseconds since 1970.

@@ -398,9 +398,11 @@ impl Device {
         self.identity.token(target)
     }
 
-    /// Whether a hub answers at this target that does not know this device yet.
-    pub(super) fn is_unknown_at(&self, target: Target) -> bool {
-        target != OWN && self.identity.with(target, |access| access.is_unknown)
+    /// Whether what answers at this target is of any use: a hub that does not know this device is as good as none, until it
+    /// does.
+    pub(super) async fn may_give_to(self: &Rc<Self>, target: Target) -> bool {
+        let is_unknown = target != OWN && self.identity.with(target, |access| access.is_unknown);
+        !is_unknown || self.token(target).await.is_some()
     }
 
     /// Asks for a token, with all who want one.

@@ -11,7 +11,7 @@ const PROGRAM = process.env.LEADLOG_BIN ?? fileURLToPath(new URL('../../../targe
 /** The first start makes a database cluster. */
 const START_TIMEOUT_MS = 90_000;
 /** All that our own crates have to say: a log that is silent says nothing about what stands in it. */
-const LOG_FILTER = ['leadlog', 'identity', 'intake', 'event_store', 'projections', 'domain', 'managed_postgres', 'tls']
+const LOG_FILTER = ['leadlog', 'identity', 'intake', 'event_store', 'projections', 'domain', 'managed_postgres', 'hub', 'relay', 'tls']
   .map((crate) => `${crate}=trace`)
   .join(',');
 
@@ -31,6 +31,7 @@ export class Server {
   #process;
   #token;
   #args = [];
+  #command = 'serve';
   #address = '127.0.0.1:0';
   url;
 
@@ -42,8 +43,19 @@ export class Server {
     return server;
   }
 
+  /** A hub of this cloud, `leadlog hub`. */
+  static async startHub(cloud, args = []) {
+    const hub = new Server();
+    const { code } = JSON.parse(await cloud.run(['hubs', 'enrol', 'hub-1', '--json']));
+    cloud.#codes.push(code);
+    hub.#command = 'hub';
+    hub.#args = ['--cloud', cloud.url, '--code', code, ...args];
+    await hub.start();
+    return hub;
+  }
+
   async start() {
-    const args = ['serve', '--listen', this.#address, '--data-dir', this.#data, '--log', `debug,${LOG_FILTER}`, ...this.#args];
+    const args = [this.#command, '--listen', this.#address, '--data-dir', this.#data, '--log', `debug,${LOG_FILTER}`, ...this.#args];
     const log = openSync(this.#log, 'a');
     const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', log] });
     closeSync(log);
