@@ -90,7 +90,12 @@ impl Enrol {
                 }
                 let cloud = url.as_deref().unwrap_or("https://YOUR-CLOUD");
                 writeln!(out, "{name} may come in once, until {}. On the laptop:\n", shown.expires_at)?;
-                Ok(writeln!(out, "  leadlog hub --cloud {cloud} --code {}", shown.code)?)
+                Ok(writeln!(
+                    out,
+                    "  leadlog hub --cloud {cloud} --code {} --listen 0.0.0.0:8443 --tls-own-ca\n\nOther ways to HTTPS: \
+                     docs/tls.md. From the next time on --cloud and --code are not needed.",
+                    shown.code
+                )?)
             })
             .await
     }

@@ -83,7 +83,7 @@ impl Host {
 }
 
 /// The one-time code that a command has shown.
-fn code_in(shown: &str) -> String {
+pub(crate) fn code_in(shown: &str) -> String {
     let shown: Value = serde_json::from_str(shown).unwrap();
     shown["code"].as_str().unwrap().to_owned()
 }
@@ -94,7 +94,7 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 /// One request of a device; `None` when nobody answers.
-async fn sync(address: &str, token: &str, body: &Value) -> Option<SyncResponse> {
+pub(crate) async fn sync(address: &str, token: &str, body: &Value) -> Option<SyncResponse> {
     let client = awc::Client::builder().timeout(Duration::from_secs(10)).finish();
     let request = client.post(format!("{address}/api/leads/sync")).bearer_auth(token);
     let mut response = request.send_body(body.to_string()).await.ok()?;
@@ -105,7 +105,7 @@ async fn sync(address: &str, token: &str, body: &Value) -> Option<SyncResponse> 
 }
 
 /// Gives these leads to a store, which takes them.
-async fn give(address: &str, token: &str, numbers: impl IntoIterator<Item = u64>) {
+pub(crate) async fn give(address: &str, token: &str, numbers: impl IntoIterator<Item = u64>) {
     let entries: Vec<Value> = numbers.into_iter().map(lead).collect();
     let body = json!({ "entries": entries });
     let answer = until(|| sync(address, token, &body)).await;
@@ -113,7 +113,7 @@ async fn give(address: &str, token: &str, numbers: impl IntoIterator<Item = u64>
 }
 
 /// Waits until the hub says that all that it has is in the cloud.
-async fn all_relayed(address: &str, token: &str) -> SyncResponse {
+pub(crate) async fn all_relayed(address: &str, token: &str) -> SyncResponse {
     until(async || {
         let answer = sync(address, token, &json!({ "entries": [], "cloudVerdictsAfter": 0 })).await?;
         (answer.store.relayed_through == Some(answer.store.head)).then_some(answer)
@@ -121,7 +121,7 @@ async fn all_relayed(address: &str, token: &str) -> SyncResponse {
     .await
 }
 
-async fn until<T>(look: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn until<T>(look: impl AsyncFn() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look().await {
@@ -133,7 +133,7 @@ async fn until<T>(look: impl AsyncFn() -> Option<T>) -> T {
 }
 
 /// The leads of a store whose server does not run, in the order of the export.
-fn exported(data_dir: &Path) -> Vec<String> {
+pub(crate) fn exported(data_dir: &Path) -> Vec<String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
     command
         .args(["export", "leads", "--format", "csv", "--data-dir"])

@@ -30,4 +30,5 @@ mod spreadsheets;
 mod sync;
 mod tls;
 mod tokens;
+mod venue;
 mod versions;
