@@ -376,6 +376,11 @@ impl ApiClient {
         self.offer.as_ref()
     }
 
+    /// The secret that has come with that code, by its id.
+    pub fn brought(&self) -> Option<&str> {
+        self.brought.as_deref()
+    }
+
     /// The secrets that can be used at this moment, oldest first.
     pub fn active_secrets(&self, now: Timestamp) -> impl Iterator<Item = &HeldSecret> {
         self.secrets.iter().filter(move |secret| self.revoked_at.is_none() && secret.is_active_at(now))

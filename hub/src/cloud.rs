@@ -13,7 +13,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 
-use crate::link::Link;
+use crate::link::{Admission, Link, Offer};
 
 /// How long the cloud may take to accept a connection. A venue's network may be slow; one that is not there says nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,14 +72,14 @@ pub enum CloudError {
     Unreachable(&'static str),
     /// It gives this hub no token.
     #[error(
-        "the cloud does not let this hub in ({0}); look at `leadlog clients list` there, make another code with `leadlog hubs \
-         enrol NAME`, and start this hub with it: leadlog hub --code CODE"
+        "the cloud does not let this hub in ({0}); look at `leadlog clients list` there, make a code with `leadlog hubs enrol \
+         NAME`, under another name if it was revoked, and start this hub as before, with --code CODE"
     )]
     NotLetIn(String),
     /// The one-time code does not count.
     #[error(
         "the cloud does not know the code, or it was used or has expired; make another there with `leadlog hubs enrol NAME`, \
-         and start this hub with it: leadlog hub --code CODE"
+         and start this hub as before, with --code CODE"
     )]
     Code,
     /// Another process has the relay.
@@ -169,13 +169,15 @@ impl Cloud {
         read(&reply, "it is told of devices")
     }
 
-    /// Gives the cloud a backup of a device, as it is stored: gzip.
-    pub(crate) async fn give_backup(&self, device: &DeviceId, gzip: Vec<u8>) -> Result<(), CloudError> {
+    /// Gives the cloud a backup of a device, as it is stored: gzip. Answers whether the cloud has it now; if not, another try
+    /// with the same comes to the same.
+    pub(crate) async fn give_backup(&self, device: &DeviceId, gzip: Vec<u8>) -> Result<bool, CloudError> {
         let request = self.http.put(self.route("api/devices/") + device.as_str() + "/backups");
         let request = request.header(header::CONTENT_TYPE, "application/json");
         let request = request.header(header::CONTENT_ENCODING, "gzip").body(gzip).timeout(BACKUP_TIMEOUT);
         match self.authorized(request).await?.code {
-            200 | 201 => Ok(()),
+            200 | 201 => Ok(true),
+            400 | 413 | 415 => Ok(false),
             code => Err(CloudError::Answer(format!("status {code} when it is given a backup"))),
         }
     }
@@ -207,12 +209,9 @@ impl Cloud {
         if let Some(token) = token.as_ref().filter(|token| Instant::now() + TOKEN_MARGIN < token.ends_at) {
             return Ok(token.text.clone());
         }
-        let client_id = match &link.client_id {
-            Some(client_id) => client_id.clone(),
-            None => self.enrol(link).await?,
-        };
+        let Admission { client_id, secret, .. } = self.admission(link).await?;
         let asked_at = Instant::now();
-        let request = self.http.post(self.route("oauth/token")).basic_auth(client_id, Some(&link.secret));
+        let request = self.http.post(self.route("oauth/token")).basic_auth(client_id, Some(secret));
         let request = request.form(&[("grant_type", "client_credentials"), ("scope", "relay")]);
         let reply = answer(request.timeout(TOKEN_TIMEOUT)).await?;
         if reply.code != StatusCode::OK.as_u16() {
@@ -229,9 +228,28 @@ impl Cloud {
         Ok(answer.access_token)
     }
 
-    /// Comes in by the one-time code.
-    async fn enrol(&self, link: &mut Link) -> Result<String, CloudError> {
-        let body = json!({ "code": link.code, "secret": link.secret });
+    /// By what the hub was let in; comes in first, where there is a code for that. One that lets nobody in is forgotten, where
+    /// there is what goes on without it.
+    async fn admission(&self, link: &mut Link) -> Result<Admission, CloudError> {
+        if let Some(offer) = link.offer.clone() {
+            let next = match (self.enrol(offer).await, &link.admission) {
+                (Ok(admission), _) => Link { admission: Some(admission), offer: None, ..link.clone() },
+                (Err(CloudError::Code), Some(_)) => {
+                    tracing::warn!(
+                        "the code that this hub was started with lets nobody in; it goes on with what it has"
+                    );
+                    Link { offer: None, ..link.clone() }
+                }
+                (Err(error), _) => return Err(error),
+            };
+            next.keep(&self.pool).await.map_err(|_| CloudError::OwnDatabase)?;
+            *link = next;
+        }
+        link.admission.clone().ok_or(CloudError::Code)
+    }
+
+    async fn enrol(&self, Offer { code, secret }: Offer) -> Result<Admission, CloudError> {
+        let body = json!({ "code": code, "secret": secret });
         let request = self.http.post(self.route("api/hubs/enrol")).json(&body).timeout(TOKEN_TIMEOUT);
         let reply = answer(request).await?;
         let problem = serde_json::from_str::<ProblemAnswer>(&reply.body);
@@ -239,11 +257,8 @@ impl Cloud {
             return Err(CloudError::Code);
         }
         let EnrolAnswer { client_id } = read(&reply, "this hub shows its code")?;
-        let admitted = Link { client_id: Some(client_id.clone()), ..link.clone() };
-        admitted.keep(&self.pool).await.map_err(|_| CloudError::OwnDatabase)?;
-        tracing::info!(hub = %client_id, "the cloud has let this hub in");
-        *link = admitted;
-        Ok(client_id)
+        tracing::info!(hub = %plain(&client_id), "the cloud has let this hub in");
+        Ok(Admission { client_id, secret, code })
     }
 
     fn route(&self, path: &str) -> String {

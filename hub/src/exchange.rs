@@ -84,7 +84,7 @@ impl Exchange {
                     Ok(()) => is_cut_off = false,
                     // Once: it may last for hours.
                     Err(error) if !is_cut_off => {
-                        tracing::warn!(%error, "campaigns and devices stay as they are here: the cloud tells nothing");
+                        tracing::warn!(%error, "campaigns, devices and backups wait: this hub and its cloud do not tell each other all that is new");
                         is_cut_off = true;
                     }
                     Err(_) => {}
@@ -130,12 +130,17 @@ impl Round {
 
     /// Takes in all that is new at the cloud.
     async fn hear(&mut self) -> Result<(), ExchangeError> {
+        let mut was_lost = false;
         loop {
             let page: FeedPage = self.cloud.feed(self.seen.last).await?;
             if page.tier != Tier::Cloud {
                 return Err(CloudError::NotACloud.into());
             }
             if page.lineage == Lineage::Lost {
+                if std::mem::replace(&mut was_lost, true) {
+                    // Two stores that answer in turn are no reason to ask them without a pause.
+                    return Err(CloudError::NotACloud.into());
+                }
                 tracing::warn!(
                     "the cloud has lost some of its history, or is another one; what it tells is read again"
                 );
@@ -221,8 +226,10 @@ impl Round {
             );
             let content: Option<Vec<u8>> =
                 content.bind(id.as_str()).bind(version).fetch_optional(pool).await?;
-            if let Some(content) = content {
-                self.cloud.give_backup(&id, content).await?;
+            if let Some(content) = content
+                && !self.cloud.give_backup(&id, content).await?
+            {
+                tracing::warn!(device = %id, version, "the cloud does not take this backup; it stays here");
             }
             self.seen.backups.insert(id, version);
         }

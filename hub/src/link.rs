@@ -1,7 +1,7 @@
 //! A hub's cloud, and what the hub shows there: kept in its own database, so that it is asked for once.
 //!
 //! The hub makes its secret itself, and keeps it before it shows it, together with a one-time code. So an answer that is lost
-//! costs nothing: the same secret is shown again.
+//! costs nothing: the same secret is shown again. What it was let in by before goes on until the cloud has taken the new one.
 
 use identity::{NewSecret, SecretError, digest_of_code};
 use sqlx::PgPool;
@@ -12,12 +12,27 @@ use url::Url;
 pub struct Link {
     /// Where it is: `https://leads.example.com`.
     pub cloud: Url,
-    /// The one-time code that lets the hub in.
-    pub(crate) code: String,
-    /// The secret that the hub shows with it, and from then on.
+    /// By what it was let in; `None` until it was.
+    pub(crate) admission: Option<Admission>,
+    /// By what it wants to be let in.
+    pub(crate) offer: Option<Offer>,
+}
+
+/// By what a hub was let in.
+#[derive(Clone)]
+pub(crate) struct Admission {
+    /// What the cloud calls this hub.
+    pub(crate) client_id: String,
     pub(crate) secret: String,
-    /// What the cloud calls this hub; `None` until it was let in.
-    pub(crate) client_id: Option<String>,
+    /// The code that did it. It is worth nothing any more.
+    pub(crate) code: String,
+}
+
+/// A one-time code, and the secret that is shown with it.
+#[derive(Clone)]
+pub(crate) struct Offer {
+    pub(crate) code: String,
+    pub(crate) secret: String,
 }
 
 /// Why a hub has no link.
@@ -34,19 +49,39 @@ pub enum LinkError {
     Secret(#[from] SecretError),
 }
 
+/// A row as it is kept.
+#[derive(sqlx::FromRow)]
+struct Row {
+    cloud: String,
+    client_id: Option<String>,
+    secret: Option<String>,
+    code: Option<String>,
+    offered_code: Option<String>,
+    offered_secret: Option<String>,
+}
+
 impl Link {
     /// What was kept; `None` when this hub was never told of a cloud.
     ///
     /// # Errors
     /// See [`LinkError`].
     pub async fn load(pool: &PgPool) -> Result<Option<Self>, LinkError> {
-        let kept: Option<(String, String, String, Option<String>)> =
-            sqlx::query_as("SELECT cloud, code, secret, client_id FROM hub_link")
-                .fetch_optional(pool)
-                .await?;
-        let Some((cloud, code, secret, client_id)) = kept else { return Ok(None) };
+        let kept: Option<Row> = sqlx::query_as(
+            "SELECT cloud, client_id, secret, code, offered_code, offered_secret FROM hub_link",
+        )
+        .fetch_optional(pool)
+        .await?;
+        let Some(Row { cloud, client_id, secret, code, offered_code, offered_secret }) = kept else {
+            return Ok(None);
+        };
         let cloud = cloud.parse().map_err(|_| LinkError::Address(cloud))?;
-        Ok(Some(Self { cloud, code, secret, client_id }))
+        let admission = client_id.zip(secret).zip(code).map(|((client_id, secret), code)| Admission {
+            client_id,
+            secret,
+            code,
+        });
+        let offer = offered_code.zip(offered_secret).map(|(code, secret)| Offer { code, secret });
+        Ok(Some(Self { cloud, admission, offer }))
     }
 
     /// Notes which cloud this is a hub of, and the code that lets it in. The code that it came in by already says nothing new:
@@ -55,15 +90,16 @@ impl Link {
     /// # Errors
     /// See [`LinkError`].
     pub async fn begin(pool: &PgPool, cloud: Url, code: String) -> Result<Self, LinkError> {
-        let kept = Self::load(pool).await?;
-        let same = kept.filter(|kept| digest_of_code(&kept.code) == digest_of_code(&code));
-        let link = match same {
-            Some(kept) => Self { cloud, ..kept },
-            None => {
-                let secret = NewSecret::make()?.reveal().to_owned();
-                Self { cloud, code, secret, client_id: None }
-            }
-        };
+        let mut link =
+            Self::load(pool).await?.unwrap_or(Self { cloud: cloud.clone(), admission: None, offer: None });
+        link.cloud = cloud;
+        let is_it = |known: &str| digest_of_code(known) == digest_of_code(&code);
+        let is_known = link.admission.as_ref().is_some_and(|it| is_it(&it.code))
+            || link.offer.as_ref().is_some_and(|it| is_it(&it.code));
+        if !is_known {
+            let secret = NewSecret::make()?.reveal().to_owned();
+            link.offer = Some(Offer { code, secret });
+        }
         link.keep(pool).await?;
         Ok(link)
     }
@@ -79,15 +115,20 @@ impl Link {
     }
 
     pub(crate) async fn keep(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        let (admission, offer) = (self.admission.as_ref(), self.offer.as_ref());
         sqlx::query(
-            "INSERT INTO hub_link (cloud, code, secret, client_id) VALUES ($1, $2, $3, $4)
+            "INSERT INTO hub_link (cloud, client_id, secret, code, offered_code, offered_secret)
+             VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (only_row) DO UPDATE SET
-                 cloud = excluded.cloud, code = excluded.code, secret = excluded.secret, client_id = excluded.client_id",
+                 cloud = excluded.cloud, client_id = excluded.client_id, secret = excluded.secret, code = excluded.code,
+                 offered_code = excluded.offered_code, offered_secret = excluded.offered_secret",
         )
         .bind(self.cloud.as_str())
-        .bind(&self.code)
-        .bind(&self.secret)
-        .bind(&self.client_id)
+        .bind(admission.map(|it| &it.client_id))
+        .bind(admission.map(|it| &it.secret))
+        .bind(admission.map(|it| &it.code))
+        .bind(offer.map(|it| &it.code))
+        .bind(offer.map(|it| &it.secret))
         .execute(pool)
         .await?;
         Ok(())

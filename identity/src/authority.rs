@@ -254,6 +254,10 @@ impl Authority {
         let is_it = |client: &ApiClient| client.offer().is_some_and(|offer| offer.code_digest == digest);
         let found = clients.iter().find(|(_, client)| client.as_ref().is_some_and(is_it));
         let (name, client) = found.ok_or(BringError::UnknownCode)?;
+        let brought = client.as_ref().and_then(ApiClient::brought);
+        if brought.is_some_and(|id| id != secret.id()) {
+            return Err(BringError::Refused(ApiClientError::CodeUsed));
+        }
         let known = client.as_ref().and_then(|client| client.secret(secret.id()));
         let known = known.map(|held| held.given.hash.clone());
         let brought = self.hash(move || match known {

@@ -12,19 +12,15 @@ const PASSABLE_MODE: u32 = 0o711;
 /// Of a file: only its owner may read it.
 const FILE_MODE: u32 = 0o600;
 
-/// Makes the folder if it is not there, and closes it to others.
+/// Makes the folder if it is not there, closed to others. One that is there stays as it is: it may be of others, too.
 pub(crate) fn make(folder: &Path) -> io::Result<()> {
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make_passable(parent)?;
     match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
-        Ok(()) => sync(parent)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-        Err(error) => return Err(error),
+        Ok(()) => sync(parent),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
     }
-    if fs::metadata(folder)?.permissions().mode() & 0o777 != FOLDER_MODE {
-        fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))?;
-    }
-    Ok(())
 }
 
 /// Makes a folder around it that is not there, whatever the umask: a database of another user may come to lie beside it.

@@ -73,14 +73,19 @@ pub async fn put(pool: &PgPool, packed: Packed) -> Result<Kept, BackupError> {
     put_unless(pool, packed, |newest, packed| newest.digest == packed.digest).await
 }
 
-/// The same for one that comes over a hub, unless a newer one is here, by the device's clock.
+/// The same for one that comes over a hub, unless a newer one is here: of an installation that has saved more, or as much
+/// and later, by its clock.
 ///
 /// # Errors
 /// See [`BackupError`]; nothing was stored.
 pub async fn put_if_newer(pool: &PgPool, packed: Packed) -> Result<Kept, BackupError> {
     let is_old = |newest: &Newest, packed: &Packed| {
         let taken_at = packed.taken_at.map(Timestamp::moment);
-        newest.digest == packed.digest || taken_at.is_some_and(|taken_at| taken_at <= newest.taken_at)
+        let saved_through = packed.saved_through.map(u64::cast_signed);
+        newest.digest == packed.digest
+            || newest.saved_through > saved_through
+            || (newest.saved_through == saved_through
+                && taken_at.is_some_and(|taken_at| taken_at <= newest.taken_at))
     };
     put_unless(pool, packed, is_old).await
 }
@@ -91,6 +96,7 @@ struct Newest {
     version: i64,
     digest: String,
     entries: i64,
+    saved_through: Option<i64>,
     taken_at: OffsetDateTime,
 }
 
@@ -112,7 +118,7 @@ async fn put_unless(
         packed = erasure::repack(packed, erased).await?;
     }
     let newest: Option<Newest> = sqlx::query_as(
-        "SELECT version, digest, entries, taken_at FROM device_backups WHERE device_id = $1 ORDER BY version DESC LIMIT 1",
+        "SELECT version, digest, entries, saved_through, taken_at FROM device_backups WHERE device_id = $1 ORDER BY version DESC LIMIT 1",
     )
     .bind(packed.device_id.as_str())
     .fetch_optional(&mut *transaction)

@@ -119,13 +119,16 @@ pub(crate) async fn get_feed(
         Some(receipt) => event_store::holds_receipts(log.pool(), &[receipt]).await? == [true],
         None => true,
     };
+    // Of what comes while this reads the one kind may be seen and the other not, so it comes with the next page.
+    let head = event_store::head(log.pool()).await?.position;
     let cursor = last.filter(|_| is_held).map_or(0, |receipt| receipt.position);
     let mut news = Vec::new();
     for kind in TOLD {
         news.extend(log.read_kind_after(kind, cursor, PAGE_EVENTS).await?);
     }
-    news.sort_unstable_by_key(|event| event.position);
     let is_complete = news.len() < PAGE_EVENTS as usize;
+    news.retain(|event| event.position <= head);
+    news.sort_unstable_by_key(|event| event.position);
     news.truncate(PAGE_EVENTS as usize);
     let through = news.last().map(|last| FeedCursor { position: last.position, append_id: last.append_id });
     let (mut events, mut enrolments) = (Vec::new(), BTreeSet::new());

@@ -66,7 +66,7 @@ pub(crate) async fn enrol_hub(
         ))
     })?;
     let brought = context.authority.bring_secret(&code, &secret).await;
-    if let Err(BringError::UnknownCode) = &brought {
+    if let Err(BringError::UnknownCode | BringError::Refused(_)) = &brought {
         context
             .code_attempts
             .take(Caller::at(&request), Instant::now())

@@ -12,7 +12,7 @@ use js_sys::Function;
 use wasm_bindgen::JsValue;
 
 use super::clock;
-use super::device::Device;
+use super::device::{Device, OWN};
 use super::task::spawn;
 use super::web;
 use crate::capture::campaign_rules;
@@ -126,7 +126,8 @@ impl Device {
     }
 
     async fn fetch_campaign(self: &Rc<Self>, id: &CampaignId) {
-        let mut url = self.url(self.nearest(), "/api/campaigns/");
+        // From the app's own store alone: what it says decides to whom leads are given.
+        let mut url = self.url(OWN, "/api/campaigns/");
         url.push_str(id.as_str());
         let Some(document) = web::ask("GET", &url, None, TIMEOUT_MS).await else { return };
         // A store that answers with something else than was asked for changes nothing.

@@ -328,7 +328,7 @@ impl Device {
             Output::Probe { target, timeout_ms } => spawn(async move {
                 let answered = probe(&device.url(target, HEALTH_ROUTE), timeout_ms).await;
                 let heard = match answered {
-                    Some((store, tier)) if device.may_give_to(target).await => {
+                    Some((store, tier)) if device.may_give_to(target, tier).await => {
                         Input::HealthAnswered { target, store, tier }
                     }
                     _ => Input::HealthMissed { target },
@@ -438,10 +438,12 @@ impl Device {
         target: Target,
         timeout_ms: u32,
     ) -> Input {
-        let url = self.url(target, SYNC_ROUTE);
+        let (url, era) = (self.url(target, SYNC_ROUTE), self.era());
         let mut heard = Input::RequestFailed { request_id, failure: Failure::Network };
         for _ in 0..2 {
-            let Some(token) = self.token(target).await else { break };
+            // A token of another address must not be shown at this one.
+            let token = self.token(target).await.filter(|_| self.era() == era);
+            let Some(token) = token else { break };
             heard = post(&url, request_id, body, timeout_ms, &token).await;
             match &heard {
                 Input::Response { code: 401, .. } => self.token_refused(target, &token),

@@ -95,8 +95,6 @@ struct Access {
     token: Option<Token>,
     /// Of all who want a token, one asks.
     asking: Option<Promise>,
-    /// Whether a store answers there, and does not know this device.
-    is_unknown: bool,
     /// How far that store's clock is ahead of this one, in milliseconds.
     ahead_ms: f64,
 }
@@ -305,7 +303,6 @@ impl Identity {
                 _ => return,
             }
         }
-        self.with(target, |access| access.is_unknown = true);
         if is_own {
             self.stands(Standing::Refused);
         }
@@ -318,7 +315,7 @@ impl Identity {
         let lives_ms = lives_ms - lives_ms / RESERVE_DIVISOR;
         let now_ms = clock::monotonic_ms();
         let token = Token { text, renew_ms: now_ms + lives_ms / 2, until_ms: now_ms + lives_ms };
-        self.with(target, |access| (access.token, access.is_unknown) = (Some(token), false));
+        self.with(target, |access| access.token = Some(token));
         // What a hub knows of it is of before, or of the hub alone.
         if target == OWN {
             let is_revoked = it.text("scope").is_some_and(|scope| scope == "quarantine");
@@ -364,7 +361,11 @@ impl Device {
     pub(super) fn keep_connected(self: &Rc<Self>) {
         self.look_for_enrolment();
         let now_ms = clock::monotonic_ms();
-        let is_old = |access: &Access| access.token.as_ref().is_some_and(|token| now_ms >= token.renew_ms);
+        // One that has ended is asked for when something is to be sent.
+        let is_old = |access: &Access| {
+            let token = access.token.as_ref();
+            token.is_some_and(|token| (token.renew_ms..token.until_ms).contains(&now_ms))
+        };
         let old: Vec<bool> = self.identity.access.borrow().iter().map(is_old).collect();
         for (target, _) in (OWN..).zip(old).filter(|(_, is_old)| *is_old) {
             let device = Rc::clone(self);
@@ -398,11 +399,15 @@ impl Device {
         self.identity.token(target)
     }
 
-    /// Whether what answers at this target is of any use: a hub that does not know this device is as good as none, until it
-    /// does.
-    pub(super) async fn may_give_to(self: &Rc<Self>, target: Target) -> bool {
-        let is_unknown = target != OWN && self.identity.with(target, |access| access.is_unknown);
-        !is_unknown || self.token(target).await.is_some()
+    /// Whether leads can be given to what answers at this target. A hub that gives this device no token is as good as none,
+    /// until it does.
+    pub(super) async fn may_give_to(self: &Rc<Self>, target: Target, tier: Tier) -> bool {
+        target == OWN || (tier == Tier::Hub && self.token(target).await.is_some())
+    }
+
+    /// Changes with the addresses and the enrolment: what was asked for before says nothing any more.
+    pub(super) fn era(&self) -> u32 {
+        self.identity.era.get()
     }
 
     /// Asks for a token, with all who want one.
