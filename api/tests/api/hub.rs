@@ -328,6 +328,11 @@ async fn a_hub_that_is_not_let_in_takes_leads_and_sends_them_when_it_is() {
     let at_hub = Program::start(command);
     give(&address, &token, [4]).await;
     all_relayed(&address, &token).await;
+    // A code that is worth nothing takes nothing away.
+    assert!(at_hub.interrupt());
+    let at_hub = hub.hub_of(&cloud, NO_ONES_CODE);
+    give(&address, &token, [7]).await;
+    all_relayed(&address, &token).await;
     // Another laptop under its name: the cloud takes nothing more from this one.
     let successor = Host::new();
     let at_successor = successor.hub_of(&cloud, &cloud.let_hub_in().await);
@@ -338,7 +343,7 @@ async fn a_hub_that_is_not_let_in_takes_leads_and_sends_them_when_it_is() {
     let answer = sync(&address, &token, &json!({ "entries": [] })).await.unwrap();
     assert!(answer.store.relayed_through < Some(answer.store.head));
     assert!(at_successor.interrupt() && at_hub.interrupt() && at_cloud.interrupt());
-    assert_eq!(exported(&cloud.data.path()).len(), 5);
+    assert_eq!(exported(&cloud.data.path()).len(), 6);
 }
 
 /// An iPad as its keys know it, wherever it shows them.
