@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
+use tempfile::TempDir;
+
 /// Of a folder: only its owner may look into it.
 const FOLDER_MODE: u32 = 0o700;
 /// Of a folder around one: others may go through it.
@@ -21,6 +23,14 @@ pub(crate) fn make(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Makes a folder in it that is closed to others, to be moved to its place when it is whole.
+pub(crate) fn make_part(parent: &Path, prefix: &str) -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(Permissions::from_mode(FOLDER_MODE))
+        .tempdir_in(parent)
 }
 
 /// Makes a folder around it that is not there, whatever the umask: a database of another user may come to lie beside it.

@@ -170,8 +170,7 @@ fn make(
     remove_unfinished(parent).map_err(unusable)?;
     let Made { ca, issuer, issuer_key } =
         sign(title, names, now).map_err(|error| OwnError::NotMade(error.to_string()))?;
-    let part = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(unusable)?;
-    folder::make(part.path()).map_err(unusable)?;
+    let part = folder::make_part(parent, UNFINISHED).map_err(unusable)?;
     for (name, contents) in [(CA, &ca), (ISSUER, &issuer), (ISSUER_KEY, &issuer_key)] {
         folder::write(part.path(), name, contents.as_bytes()).map_err(unusable)?;
     }

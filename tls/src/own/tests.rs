@@ -137,6 +137,12 @@ fn a_restart_keeps_the_ca_and_nobody_else_reads_its_key() {
     for file in ["ca.pem", "issuer.pem", "issuer.key"] {
         assert_eq!(mode(&home.join(file)), 0o600, "{file}");
     }
+    // A folder that is there may be of others, too.
+    let shared = Laptop::new();
+    fs::create_dir_all(shared.tls()).unwrap();
+    fs::set_permissions(shared.tls(), fs::Permissions::from_mode(0o755)).unwrap();
+    shared.open();
+    assert_eq!((mode(&shared.tls()), mode(&shared.tls().join("authority"))), (0o755, 0o700));
     // A copy that was brought back by a tool with habits of its own.
     fs::set_permissions(home.join("issuer.key"), fs::Permissions::from_mode(0o644)).unwrap();
     laptop.open();
