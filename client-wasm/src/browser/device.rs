@@ -438,11 +438,11 @@ impl Device {
         target: Target,
         timeout_ms: u32,
     ) -> Input {
-        let (url, era) = (self.url(target, SYNC_ROUTE), self.era());
+        let url = self.url(target, SYNC_ROUTE);
         let mut heard = Input::RequestFailed { request_id, failure: Failure::Network };
         for _ in 0..2 {
             // A token of another address must not be shown at this one.
-            let token = self.token(target).await.filter(|_| self.era() == era);
+            let token = self.token(target).await.filter(|_| self.url(target, SYNC_ROUTE) == url);
             let Some(token) = token else { break };
             heard = post(&url, request_id, body, timeout_ms, &token).await;
             match &heard {

@@ -405,11 +405,6 @@ impl Device {
         target == OWN || (tier == Tier::Hub && self.token(target).await.is_some())
     }
 
-    /// Changes with the addresses and the enrolment: what was asked for before says nothing any more.
-    pub(super) fn era(&self) -> u32 {
-        self.identity.era.get()
-    }
-
     /// Asks for a token, with all who want one.
     async fn ask_once(self: &Rc<Self>, target: Target) {
         let under_way = self.identity.with(target, |access| access.asking.clone());
