@@ -5,6 +5,7 @@ import { defineConfig } from 'vite';
 import { compressedFiles } from './build/compressed-files.ts';
 import { indexPage } from './build/index-page.ts';
 import { offlineShell } from './build/offline-shell.ts';
+import { output } from './build/output.ts';
 import { secondScript } from './build/second-script.ts';
 import { startupImages } from './build/startup-images.ts';
 
@@ -19,15 +20,7 @@ export default defineConfig({
     alias: { 'leadlog-client': clientLibrary },
   },
   build: {
-    // iOS 16.4 is the floor: the first with home-screen web apps as we need them.
-    target: 'safari16.4',
-    // No `data:` URLs: a strict Content-Security-Policy forbids them.
-    assetsInlineLimit: 0,
-    // One for all screens: a script that is here must not wait for a style that is not.
-    cssCodeSplit: false,
-    // A polyfill for browsers below the floor.
-    modulePreload: { polyfill: false },
-    reportCompressedSize: false,
+    ...output,
     rolldownOptions: {
       output: {
         codeSplitting: {

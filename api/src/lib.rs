@@ -6,6 +6,8 @@
 //! | [`cli`] | the command line: one module per command |
 //! | [`http`] | the routes: parse, ask, answer |
 //! | [`backups`] | snapshots of devices: kept, handed out, replayed into the log |
+//! | [`conditions`] | what devices say of themselves |
+//! | [`live`] | what is going on, for whoever watches, and what somebody should do something about |
 //! | [`office`] | what the office does with a lead after the event |
 //! | [`store`] | one store opened: its database, its id, what it knows |
 //! | [`openapi`] | the OpenAPI document, generated from the routes |
@@ -16,7 +18,9 @@
 pub mod backups;
 pub mod campaigns;
 pub mod cli;
+pub mod conditions;
 pub mod http;
+pub mod live;
 pub mod office;
 pub mod openapi;
 pub mod store;

@@ -26,6 +26,7 @@ use crate::http;
         (name = "exports", description = "From the log to the CRM"),
         (name = "campaigns", description = "What a form asks for"),
         (name = "identity", description = "Enrolment of devices, and tokens for devices and API clients"),
+        (name = "live", description = "What is going on"),
         (name = "store", description = "The store itself"),
     )
 )]

@@ -107,6 +107,7 @@ pub use submission::{Refusal, RefusalReason, Release, ReleaseOutcome, SUBMISSION
 pub use timestamp::{Timestamp, TimestampError};
 pub use verdict::{EntryResult, Verdict};
 pub use wire::{
-    CloudVerdictsAnswer, ErasuresAnswer, Lineage, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES,
-    MAX_PAGE_ITEMS, Receipt, STORE_ID_HEADER, StoreState, SyncRequest, SyncResponse, TIER_HEADER, Tier,
+    CloudVerdictsAnswer, DeviceCondition, ErasuresAnswer, Lineage, MAX_BATCH_ENTRIES, MAX_BODY_BYTES,
+    MAX_KEPT_ENTRY_BYTES, MAX_PAGE_ITEMS, Receipt, STORE_ID_HEADER, StoreState, SyncRequest, SyncResponse,
+    TIER_HEADER, Tier,
 };

@@ -27,7 +27,7 @@ pub const STORE_ID_HEADER: &str = "leadlog-store";
 pub const TIER_HEADER: &str = "leadlog-tier";
 
 /// What a device (or a hub) sends. Entries stay raw text, because their bytes are what is kept.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncRequest<'a> {
     /// The installation that sends, which need not have made the entries.
@@ -49,9 +49,32 @@ pub struct SyncRequest<'a> {
     /// that were there before it, and whose storage is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<DeviceReport>,
+    /// What the sender says of itself: a [`DeviceCondition`]. Raw, because no lead is refused for what stands in here.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<&'a RawValue>,
     /// The entries.
     #[serde(borrow)]
     pub entries: Vec<&'a RawValue>,
+}
+
+/// What a device says of itself with each request, for whoever looks after the event. Nothing is decided by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceCondition {
+    /// Leads that it still holds for this store and that are not in this request.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, example = 3))]
+    pub left: u64,
+    /// When the first of them was saved, by the device's clock, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_left_at: Option<i64>,
+    /// Whether its browser has promised not to evict the storage; left out where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_storage_persisted: Option<bool>,
+    /// The version of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 40, example = "0.1.0"))]
+    pub app_version: Option<String>,
 }
 
 /// Proof that a store has recorded an entry.

@@ -1,6 +1,7 @@
 //! The way to the cloud: its ordinary routes, by HTTP, with a token that the hub gets for its secret.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::{DeviceId, FeedCursor, FeedPage, FeedUpdate, FeedUpdateAnswer};
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use sqlx::PgPool;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use crate::link::{Admission, Link, Offer};
@@ -43,6 +45,8 @@ pub struct Cloud {
     access: Mutex<Access>,
     /// Its address, without a `/` at the end.
     address: String,
+    /// How far this computer's clock is ahead of the cloud's, in milliseconds.
+    clock_offset_ms: AtomicI64,
 }
 
 struct Access {
@@ -55,6 +59,9 @@ struct Token {
     ends_at: Instant,
 }
 
+/// No clock was compared yet.
+const UNKNOWN_OFFSET: i64 = i64::MIN;
+
 /// What came back, whoever has sent it.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -62,6 +69,10 @@ pub(crate) struct Reply {
     pub(crate) content_type: String,
     pub(crate) body: String,
     pub(crate) retry_after: Option<String>,
+    /// When that was, by the clock of whoever has sent it.
+    date: Option<OffsetDateTime>,
+    /// When its head was here, by this computer's clock.
+    received_at: OffsetDateTime,
 }
 
 /// Why nothing was relayed, in words for whoever looks after the hub.
@@ -132,7 +143,19 @@ impl Cloud {
             .redirect(redirect::Policy::none())
             .build()?;
         let address = link.cloud.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { pool, http, access: Mutex::new(Access { link, token: None }), address })
+        let access = Mutex::new(Access { link, token: None });
+        Ok(Self { pool, http, access, address, clock_offset_ms: AtomicI64::new(UNKNOWN_OFFSET) })
+    }
+
+    /// Where it is, without a `/` at the end.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How far this computer's clock is ahead of the cloud's, to about a second; `None` before the cloud has answered.
+    pub fn clock_offset(&self) -> Option<time::Duration> {
+        let known = self.clock_offset_ms.load(Ordering::Relaxed);
+        (known != UNKNOWN_OFFSET).then(|| time::Duration::milliseconds(known))
     }
 
     /// Posts a body to the sync route.
@@ -159,7 +182,18 @@ impl Cloud {
             .unwrap_or_default();
         let request = self.http.get(self.route("api/feed") + &after).timeout(FEED_TIMEOUT);
         let reply = self.authorized(request).await?;
-        read(&reply, "it is asked what was published")
+        let page = read(&reply, "it is asked what was published")?;
+        self.compare_clocks(&reply);
+        Ok(page)
+    }
+
+    /// What answered is the cloud: by its own clock, of whole seconds, it wrote this in the middle of the second that it names.
+    fn compare_clocks(&self, reply: &Reply) {
+        if let Some(said) = reply.date {
+            let offset = reply.received_at - (said + time::Duration::milliseconds(500));
+            let offset_ms = i64::try_from(offset.whole_milliseconds()).unwrap_or(i64::MAX);
+            self.clock_offset_ms.store(offset_ms, Ordering::Relaxed);
+        }
     }
 
     /// Tells the cloud what it does not know of enrolments.
@@ -223,6 +257,7 @@ impl Cloud {
             });
         }
         let answer: TokenAnswer = read(&reply, "it is asked for a token")?;
+        self.compare_clocks(&reply);
         let ends_at = asked_at + Duration::from_secs(answer.expires_in.min(24 * 60 * 60));
         *token = Some(Token { text: answer.access_token.clone(), ends_at });
         Ok(answer.access_token)
@@ -277,7 +312,10 @@ fn read<T: DeserializeOwned>(reply: &Reply, when: &str) -> Result<T, CloudError>
 async fn answer(request: RequestBuilder) -> Result<Reply, CloudError> {
     let mut response = request.send().await.map_err(|error| CloudError::Unreachable(word(&error)))?;
     let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let received_at = OffsetDateTime::now_utc();
     let (content_type, retry_after) = (text(header::CONTENT_TYPE), text(header::RETRY_AFTER));
+    let date =
+        text(header::DATE).and_then(|date| httpdate::parse_http_date(&date).ok()).map(OffsetDateTime::from);
     let code = response.status().as_u16();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| CloudError::Unreachable(word(&error)))? {
@@ -287,7 +325,8 @@ async fn answer(request: RequestBuilder) -> Result<Reply, CloudError> {
         body.extend_from_slice(&chunk);
     }
     let body = String::from_utf8_lossy(&body).into_owned();
-    Ok(Reply { code, content_type: content_type.unwrap_or_default(), body, retry_after })
+    let content_type = content_type.unwrap_or_default();
+    Ok(Reply { code, content_type, body, retry_after, date, received_at })
 }
 
 /// The words of the library repeat the address.
@@ -310,4 +349,44 @@ fn gzipped(body: &str) -> std::io::Result<Vec<u8>> {
 /// A word of somebody else, fit for a log.
 fn plain(word: &str) -> String {
     word.chars().filter(|char| char.is_ascii_graphic()).take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    /// Answers one request as the cloud's token route does, by a clock that is this far behind.
+    fn cloud_behind(behind: Duration) -> Cloud {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let cloud = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 4096];
+            let _ = stream.read(&mut asked).unwrap();
+            let date = httpdate::fmt_http_date(SystemTime::now() - behind);
+            let body = r#"{"access_token":"t","expires_in":900}"#;
+            let length = body.len();
+            write!(stream, "HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: {length}\r\n\r\n{body}")
+                .unwrap();
+        });
+        let (client_id, secret, code) = ("hub-1".to_owned(), "secret".to_owned(), "code".to_owned());
+        let admission = Some(Admission { client_id, secret, code });
+        let pool = PgPool::connect_lazy("postgres://nobody@127.0.0.1/nothing").unwrap();
+        Cloud::new(pool, Link { cloud, admission, offer: None }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_clocks_are_compared_when_the_cloud_answers() {
+        let hour = Duration::from_secs(3600);
+        let cloud = cloud_behind(hour);
+        assert_eq!(cloud.clock_offset(), None);
+        cloud.token().await.unwrap();
+        let offset = cloud.clock_offset().unwrap();
+        // It names a whole second.
+        assert!((offset - hour).abs() < time::Duration::seconds(30), "{offset}");
+    }
 }

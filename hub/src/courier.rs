@@ -21,27 +21,45 @@ use crate::state::{self, Lease};
 
 /// How far the relay is, and what stands in its way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct RelayStatus {
     /// Everything in the hub's log up to here is in the cloud, accepted or with a verdict in the hub's log.
     pub relayed_through: u64,
     /// The newest receipt from the cloud.
     pub cloud_receipt: Option<Receipt>,
-    /// Entries that the cloud could not take yet, and that are offered again.
-    pub held: usize,
-    /// Why the last request came to nothing; `None` when it did not.
-    pub trouble: Option<CloudError>,
+    /// The cloud was offered everything up to here.
+    pub offered_through: u64,
+    /// Where entries stand up to there that it could not take yet. They are offered again.
+    pub held: Vec<u64>,
+    /// When it last answered as a cloud does, in this run; `None` before that.
+    pub heard_at: Option<OffsetDateTime>,
+    /// What stands in the way; `None` when the last request came to something.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why nothing is relayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Why the last request came to nothing.
+    pub error: CloudError,
+    /// Since when none has come to anything.
+    pub since: OffsetDateTime,
 }
 
 /// The relay of a hub. It ends when this is dropped.
 pub struct Courier {
-    standing: watch::Receiver<Standing>,
-    growth: Arc<Notify>,
+    handle: RelayHandle,
     task: JoinHandle<()>,
 }
 
-/// Tells the relay that the log has grown.
+/// What whoever serves has to do with the relay.
 #[derive(Clone)]
-pub struct Waker(Arc<Notify>);
+pub struct RelayHandle {
+    /// How far it is, at this moment and from here on.
+    pub status: watch::Receiver<RelayStatus>,
+    /// Where it relays to.
+    pub cloud: Arc<Cloud>,
+    growth: Arc<Notify>,
+}
 
 struct Task {
     log: PostgresLog,
@@ -49,7 +67,7 @@ struct Task {
     /// Of several processes on one database one relays.
     lease: Option<Lease>,
     relay: Relay,
-    standing: watch::Sender<Standing>,
+    status: watch::Sender<RelayStatus>,
     growth: Arc<Notify>,
     begun: Instant,
     wake_at: Option<u64>,
@@ -76,30 +94,26 @@ impl Courier {
     pub async fn start(log: PostgresLog, cloud: Arc<Cloud>) -> Result<Self, sqlx::Error> {
         let kept = state::load(log.pool()).await?;
         let growth = Arc::new(Notify::new());
-        let (sender, standing) = watch::channel(Standing::of(&kept, None));
+        let (sender, status) = watch::channel(RelayStatus::of(&kept));
+        let handle = RelayHandle { status, cloud: Arc::clone(&cloud), growth: Arc::clone(&growth) };
         let task = Task {
             // A connection of its own to append with: devices must not wait for what the cloud says.
             log: PostgresLog::new(log.pool().clone()),
             cloud,
             lease: None,
             relay: Relay::new(kept, seed()),
-            standing: sender,
-            growth: Arc::clone(&growth),
+            status: sender,
+            growth,
             begun: Instant::now(),
             wake_at: None,
             last_read: None,
         };
-        Ok(Self { standing, growth, task: tokio::spawn(task.run()) })
+        Ok(Self { handle, task: tokio::spawn(task.run()) })
     }
 
-    /// How far it is, at this moment and from here on.
-    pub fn standing(&self) -> watch::Receiver<Standing> {
-        self.standing.clone()
-    }
-
-    /// Tells it that the log has grown.
-    pub fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.growth))
+    /// For whoever serves.
+    pub fn handle(&self) -> RelayHandle {
+        self.handle.clone()
     }
 }
 
@@ -109,22 +123,31 @@ impl Drop for Courier {
     }
 }
 
-impl Waker {
+impl RelayHandle {
     /// The log has grown.
     pub fn wake(&self) {
-        self.0.notify_one();
+        self.growth.notify_one();
     }
 }
 
-impl Standing {
-    fn of(state: &RelayState, trouble: Option<CloudError>) -> Self {
+impl RelayStatus {
+    fn of(state: &RelayState) -> Self {
         Self {
             relayed_through: state.relayed_through(),
             cloud_receipt: state.receipt,
-            held: state.held.len(),
-            trouble,
+            offered_through: state.cursor,
+            held: state.held.iter().map(|held| held.position).collect(),
+            ..Self::default()
         }
     }
+}
+
+/// What a request came to, as far as it is worth telling.
+enum Heard {
+    /// The cloud has answered as it does.
+    Cloud,
+    /// Nobody, or nobody that helps.
+    Trouble(CloudError),
 }
 
 impl Task {
@@ -224,7 +247,7 @@ impl Task {
                     // The new one wishes to read; so does whoever waits.
                     while self.relay.poll().is_some() {}
                 }
-                self.publish(Some(CloudError::OtherProcess));
+                self.publish(Some(Heard::Trouble(CloudError::OtherProcess)));
                 self.tell(Input::ReadFailed);
             }
             Err(error) => self.cannot_read(&error.into()),
@@ -251,22 +274,24 @@ impl Task {
             Ok(reply) => {
                 let trouble =
                     (reply.code >= 300).then(|| CloudError::Answer(format!("status {}", reply.code)));
-                let Reply { code, content_type, body, retry_after } = reply;
+                let Reply { code, content_type, body, retry_after, .. } = reply;
                 (Input::Response { request_id, code, content_type, body, retry_after }, trouble)
             }
             Err(trouble) => (Input::RequestFailed { request_id }, Some(trouble)),
         };
         self.tell(fact);
-        let is_understood = trouble.is_some() || !self.relay.is_backing_off();
-        self.publish(if is_understood { trouble } else { Some(CloudError::NotACloud) });
+        self.publish(Some(match trouble {
+            Some(error) => Heard::Trouble(error),
+            None if self.relay.is_backing_off() => Heard::Trouble(CloudError::NotACloud),
+            None => Heard::Cloud,
+        }));
     }
 
     async fn keep(&mut self, lesson: &Lesson) {
         match self.write(lesson).await {
             Ok(()) => {
                 self.tell(Input::Kept);
-                let trouble = self.standing.borrow().trouble.clone();
-                self.publish(trouble);
+                self.publish(None);
             }
             Err(error) => {
                 tracing::error!(%error, "what the cloud has answered is not kept, and is asked for again");
@@ -293,17 +318,33 @@ impl Task {
         Ok(kept?)
     }
 
-    fn publish(&self, trouble: Option<CloudError>) {
-        let next = Standing::of(self.relay.state(), trouble);
-        self.standing.send_if_modified(|standing| {
-            if standing.trouble != next.trouble {
-                match &next.trouble {
-                    Some(error) => tracing::warn!(%error, "nothing is relayed; everything stays in this hub"),
-                    None => tracing::info!(relayed_through = next.relayed_through, "the cloud answers"),
+    /// Tells how far the relay is, and what was heard, if anything was.
+    fn publish(&self, heard: Option<Heard>) {
+        let now = OffsetDateTime::now_utc();
+        self.status.send_if_modified(|status| {
+            let mut next = RelayStatus {
+                heard_at: status.heard_at,
+                trouble: status.trouble.clone(),
+                ..RelayStatus::of(self.relay.state())
+            };
+            match heard {
+                None => {}
+                Some(Heard::Cloud) => {
+                    if next.trouble.take().is_some() || next.heard_at.is_none() {
+                        tracing::info!(relayed_through = next.relayed_through, "the cloud answers");
+                    }
+                    next.heard_at = Some(now);
+                }
+                Some(Heard::Trouble(error)) => {
+                    let known = next.trouble.take();
+                    if known.as_ref().map(|known| &known.error) != Some(&error) {
+                        tracing::warn!(%error, "nothing is relayed; everything stays in this hub");
+                    }
+                    next.trouble = Some(Trouble { error, since: known.map_or(now, |known| known.since) });
                 }
             }
-            let has_changed = *standing != next;
-            *standing = next;
+            let has_changed = *status != next;
+            *status = next;
             has_changed
         });
     }

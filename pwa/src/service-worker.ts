@@ -92,5 +92,5 @@ function isFingerprinted(path: string): boolean {
 
 /** Routes that the server answers itself. */
 function isServers(path: string): boolean {
-  return ['/api', '/docs', '/openapi.json', '/oauth', '/metrics'].some((root) => path === root || path.startsWith(`${root}/`));
+  return ['/api', '/dashboard', '/docs', '/openapi.json', '/oauth', '/metrics'].some((root) => path === root || path.startsWith(`${root}/`));
 }

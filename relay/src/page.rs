@@ -112,13 +112,11 @@ impl Page {
         let mut reports = state.reports.clone();
         self.reports.values().for_each(|report| add_report(&mut reports, report));
         let request = SyncRequest {
-            sender: None,
-            saved_through: None,
             last_receipt: state.receipt,
             erasures_after: Some(state.erasures_after),
-            cloud_verdicts_after: None,
             reports: reports.into_values().take(MAX_BATCH_ENTRIES).collect(),
             entries: self.entries.iter().map(|entry| entry.raw.as_ref()).collect(),
+            ..SyncRequest::default()
         };
         // Writing plain data to a string cannot fail; an empty body would be refused and tried again.
         serde_json::to_string(&request).unwrap_or_default()

@@ -61,7 +61,7 @@ fn of_the_app(workspace: &Workspace, steps: &Steps) -> Result<(String, Command)>
 /// The server and its commands.
 fn of_the_server(workspace: &Workspace, steps: &Steps, name: &str) -> Result<(String, Command)> {
     let leadlog = server::build(workspace, steps)?;
-    let build = ["build", "--release", "--package", "benchmarks"];
+    let build = ["build", "--workspace", "--release", "--bin", "benchmarks"];
     steps.tool("compile the benchmarks", &mut workspace.cargo(&build))?;
     let program = workspace.program("benchmarks").to_string_lossy().into_owned();
     let mut command = workspace.command(&program);

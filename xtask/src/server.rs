@@ -9,7 +9,9 @@ use crate::workspace::Workspace;
 
 /// Builds it, and tells where it is. The app must be built before, because it is embedded.
 pub(crate) fn build(workspace: &Workspace, steps: &Steps) -> Result<PathBuf> {
-    steps.tool("compile leadlog", &mut workspace.cargo(&["build", "--release", "--package", "leadlog"]))?;
+    // `--workspace`, so that dependencies have the features that the tests' build needs, too, and are compiled once.
+    let build = ["build", "--workspace", "--release", "--bin", "leadlog"];
+    steps.tool("compile leadlog", &mut workspace.cargo(&build))?;
     Ok(workspace.program("leadlog"))
 }
 

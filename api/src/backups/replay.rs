@@ -50,13 +50,9 @@ impl Replay {
         reports: Vec<DeviceReport>,
     ) -> Result<(), IntakeError> {
         let request = SyncRequest {
-            sender: None,
-            saved_through: None,
-            last_receipt: None,
-            erasures_after: None,
-            cloud_verdicts_after: None,
             reports,
             entries: entries.iter().filter_map(|entry| entry.entry.as_deref()).collect(),
+            ..SyncRequest::default()
         };
         let (log, campaigns) = (store.log(), store.campaigns());
         let (recorder, relay) = (Direct(log.clone()), RelayProgress::default());

@@ -44,6 +44,14 @@ impl DatabaseArgs {
         }
     }
 
+    /// Where the database lies, if this program runs it.
+    pub(super) fn managed_dir(&self) -> Option<PathBuf> {
+        match self.database() {
+            Database::Managed(folder) => Some(folder),
+            Database::Url(_) => None,
+        }
+    }
+
     /// Does something with a store that there is, beside a running server or without one, and lets go of the database,
     /// also at Ctrl-C or SIGTERM: a PostgreSQL that was started for this command must not outlive it. The database's user
     /// need not be able to write.

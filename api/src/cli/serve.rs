@@ -33,10 +33,10 @@ use super::database::DatabaseArgs;
 use super::hub::CloudArgs;
 use super::stop_signal::StopSignal;
 use super::{enrolments, people};
-use crate::backups;
 use crate::http::setup_page::{self, SetupPage};
-use crate::http::{self, Context, Origin};
+use crate::http::{self, Context, Origin, Surroundings};
 use crate::store::Store;
+use crate::{backups, conditions};
 
 /// How often the managed PostgreSQL is looked after.
 const LOOK_AFTER_INTERVAL: Duration = Duration::from_secs(2);
@@ -140,17 +140,21 @@ impl Serve {
                 Some((courier, Exchange::start(store.log(), cloud)))
             }
         };
+        let config = tls.config.take();
+        let is_secure = config.is_some();
+        let surroundings = Surroundings {
+            relay: relaying.as_ref().map(|(courier, _)| courier.handle()),
+            reach: relaying.is_some().then(|| address::live(address, is_secure, &tls)).transpose()?,
+            data_dir: self.database.managed_dir(),
+        };
         let provider = self.provider.provider(&pool)?;
         let looked_at = provider.clone();
         let first = if self.invite { Some(First::invite(&store, provider.is_some()).await?) } else { None };
-        let (context, projections) =
-            Context::start(store, settings, relaying.as_ref().map(|(courier, _)| courier));
+        let (context, projections) = Context::start(store, settings, surroundings);
         let context = context.with_provider(provider);
-        let config = tls.config.take();
-        let is_secure = config.is_some();
         let server = match config {
-            None => http::serve(listener, context)?,
-            Some(config) => http::serve_over_tls(listener, config, context)?,
+            None => http::serve(listener, context.clone())?,
+            Some(config) => http::serve_over_tls(listener, config, context.clone())?,
         };
         let handle = server.handle();
         let server = tokio::spawn(server);
@@ -164,6 +168,7 @@ impl Serve {
         }
         tracing::info!("stopping; requests in flight are answered first");
         // Joins a thread, which takes a moment.
+        context.close_streams();
         let said = tokio::task::spawn_blocking(move || drop((announcer, tls)));
         handle.stop(true).await;
         if let Some(setup_page) = setup_page {
@@ -235,6 +240,11 @@ async fn warn_of_limits(pool: &PgPool) -> Result<(), sqlx::Error> {
         tracing::warn!(
             "the database user may not note which assertions were used, so no iPad gets a token and none can send; let it: \
              {grants}"
+        );
+    }
+    if let Some(grants) = conditions::missing_grants(pool).await? {
+        tracing::warn!(
+            "the database user may not keep what iPads say of themselves, so that the dashboard forgets it; let it: {grants}"
         );
     }
     if let Some(grants) = backups::missing_grants(pool).await? {

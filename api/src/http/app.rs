@@ -15,6 +15,10 @@ use super::problem::Problem;
 #[allow_missing = true]
 struct Files;
 
+/// Where the dashboard is opened: a page of its own, of which no iPad loads a byte.
+const DASHBOARD: &str = "dashboard";
+const DASHBOARD_PAGE: &str = "dashboard/index.html";
+
 /// What the build makes of a file, smallest first.
 const ENCODINGS: [ContentEncoding; 2] = [ContentEncoding::Brotli, ContentEncoding::Gzip];
 
@@ -48,6 +52,7 @@ pub async fn serve(request: HttpRequest) -> Result<HttpResponse, Problem> {
             .content_type("text/html; charset=utf-8")
             .body(NOT_BUILT));
     }
+    let path = if path.trim_end_matches('/') == DASHBOARD { DASHBOARD_PAGE } else { path };
     // The compressed ones have no address of their own.
     let is_compressed = ENCODINGS.into_iter().any(|encoding| path.ends_with(suffix(encoding)));
     match Files::get(path).filter(|_| !is_compressed) {
@@ -72,8 +77,8 @@ fn answer(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse
     // Other bytes, another tag.
     let tag = format!("\"{digest}{}\"", suffix(encoding).replace('.', "-"));
     // Files under assets/ carry their digest in their name; everything else must be asked for again.
-    let caching =
-        if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let is_fingerprinted = path.starts_with("assets/") || path.starts_with("dashboard/assets/");
+    let caching = if is_fingerprinted { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|value| {
         // What is compressed on the way gets a weak tag.
         value

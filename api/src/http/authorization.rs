@@ -64,6 +64,14 @@ impl Requirement for AsksWhatIsKnown {
     const LOOKS_FIRST: bool = false;
 }
 
+/// Numbers about an event, and what can be said of its devices.
+pub(crate) struct WatchesEvent;
+
+impl Requirement for WatchesEvent {
+    const ANY_OF: &'static [Scope] = &[Scope::Organize];
+    const LOOKS_FIRST: bool = true;
+}
+
 /// The outbox of a device, on its way in.
 pub(crate) struct GivesBackups;
 

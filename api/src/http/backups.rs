@@ -185,15 +185,7 @@ async fn pack(received: body::Received) -> Result<Packed, Problem> {
 /// A backup says how far its device has got, like every sync (invariant 9). It is kept whether or not this succeeds:
 /// the next sync says it again.
 async fn hear(context: &Context, sender: DeviceId, saved_through: Option<u64>) {
-    let report = SyncRequest {
-        sender: Some(sender),
-        saved_through,
-        last_receipt: None,
-        erasures_after: None,
-        cloud_verdicts_after: None,
-        reports: Vec::new(),
-        entries: Vec::new(),
-    };
+    let report = SyncRequest { sender: Some(sender), saved_through, ..SyncRequest::default() };
     let (store, queue, relay) = (&context.store, &context.queue, context.relay_progress());
     let (campaigns, now) = (store.campaigns(), Arrival::trusted(Timestamp::new(OffsetDateTime::now_utc())));
     let heard =

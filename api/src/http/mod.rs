@@ -12,6 +12,7 @@ mod feed;
 mod guard;
 pub mod health;
 mod hubs;
+mod live;
 mod log;
 mod methods;
 mod origin;
@@ -27,6 +28,7 @@ pub mod token;
 
 use std::io;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,12 +36,11 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use domain::StoreState;
-use hub::courier::{Courier, Standing};
+use hub::courier::RelayHandle;
 use identity::{Authority, Provider};
 use intake::{Queue, RelayProgress};
 use projections::{Runner, RunnerOptions, Waker};
 use rustls::ServerConfig;
-use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -49,8 +50,22 @@ use rate_limit::RateLimit;
 pub use settings::{DEVICE_REQUESTS_PER_SECOND, Settings};
 
 use crate::backups::erasure;
+use crate::conditions::Conditions;
+use crate::live::alarms::{Watched, Watchman};
+use crate::live::{Live, Reach, Sources};
 use crate::openapi;
 use crate::store::Store;
+
+/// What is beside a store, which not every one has.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    /// Of a hub: its relay.
+    pub relay: Option<RelayHandle>,
+    /// Of a hub: what tells how iPads reach it.
+    pub reach: Option<Reach>,
+    /// Where the database lies, if this program runs it.
+    pub data_dir: Option<PathBuf>,
+}
 
 /// What every route can reach.
 #[derive(Clone)]
@@ -65,8 +80,12 @@ pub struct Context {
     pub authority: Arc<Authority>,
     /// Says who people are; `None` where they come by invitations alone.
     pub provider: Option<Arc<Provider>>,
-    /// Of a hub: how far its relay is.
-    relay: Option<watch::Receiver<Standing>>,
+    /// What devices say of themselves.
+    conditions: Conditions,
+    /// Tells whoever watches what is going on.
+    live: Arc<Live>,
+    /// Of a hub: its relay.
+    relay: Option<RelayHandle>,
     /// What was said about callers.
     settings: Arc<Settings>,
     /// How often each address has asked for a token by a secret.
@@ -88,23 +107,37 @@ pub struct Context {
 impl Context {
     /// Starts what works behind the routes: the intake, the look-out for campaigns, and the projections, which the
     /// caller stops. The relay of a hub, which the caller stops, too, is told what comes in.
-    pub fn start(store: Store, settings: Settings, courier: Option<&Courier>) -> (Self, Runner) {
+    pub fn start(store: Store, settings: Settings, surroundings: Surroundings) -> (Self, Runner) {
+        let Surroundings { relay, reach, data_dir } = surroundings;
         store.keep_campaigns_up();
         tokio::spawn(erasure::keep_rewriting(store.pool().clone()));
         let runner = Runner::spawn(store.pool().clone(), RunnerOptions::default());
-        let (projections, relay) = (runner.waker(), courier.map(Courier::waker));
+        let (projections, relaying) = (runner.waker(), relay.clone());
         let queue = Queue::start(store.log().clone(), store.opened_at(), move || {
             projections.wake();
-            relay.iter().for_each(hub::courier::Waker::wake);
+            relaying.iter().for_each(RelayHandle::wake);
         });
         let authority = Arc::new(Authority::new(store.log().clone(), store.identity().id));
+        let conditions = Conditions::keep(store.pool().clone());
+        let watchman = Watchman::start(store.pool().clone(), Watched { relay: relay.clone(), data_dir });
+        let live = Live::start(Sources {
+            store: store.clone(),
+            authority: Arc::clone(&authority),
+            conditions: conditions.clone(),
+            projections: runner.waker(),
+            relay: relay.clone(),
+            reach,
+            watchman,
+        });
         let context = Self {
             store,
             queue,
             projections: runner.waker(),
             authority,
             provider: None,
-            relay: courier.map(Courier::standing),
+            conditions,
+            live: Arc::new(live),
+            relay,
             device_sends: Arc::new(settings.device_sends()),
             settings: Arc::new(settings),
             token_attempts: Arc::default(),
@@ -126,11 +159,13 @@ impl Context {
     /// How far this store's relay is.
     pub fn relay_progress(&self) -> RelayProgress {
         let Some(relay) = &self.relay else { return RelayProgress::default() };
-        let standing = relay.borrow();
-        RelayProgress {
-            relayed_through: Some(standing.relayed_through),
-            cloud_receipt: standing.cloud_receipt,
-        }
+        let status = relay.status.borrow();
+        RelayProgress { relayed_through: Some(status.relayed_through), cloud_receipt: status.cloud_receipt }
+    }
+
+    /// Lets go of whoever watches, for whom a server that stops would wait.
+    pub fn close_streams(&self) {
+        self.live.close();
     }
 
     /// What an answer says about this store, whose log ends at `head`.
@@ -213,6 +248,7 @@ pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfi
         .service(feed::get_feed)
         .service(feed::update_feed)
         .service(hubs::enrol_hub)
+        .service(live::watch_live)
         .service(check_email::check_email)
         .service(backups::list_backups)
         .service(backups::put_backup)

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, post};
 use domain::{
-    DeviceId, DeviceReport, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES, MAX_KEPT_ENTRY_BYTES, Receipt,
-    Scope, SyncRequest, SyncResponse, Timestamp,
+    DeviceCondition, DeviceId, DeviceReport, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES,
+    MAX_KEPT_ENTRY_BYTES, Receipt, Scope, SyncRequest, SyncResponse, Timestamp,
 };
 use identity::Subject;
 use intake::{Arrival, IntakeError};
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
@@ -19,6 +20,7 @@ use super::authorization::{Authorized, DeviceVoice, GivesLeads, Voice};
 use super::problem::Problem;
 use super::rate_limit::Caller;
 use super::{Context, body};
+use crate::conditions::Heard;
 
 /// How long a request waits for its answer before it is answered 503.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
@@ -41,6 +43,8 @@ struct SyncRequestBody {
     /// Of a hub that relays: what devices have told it about themselves.
     #[schema(max_items = 1_000)]
     reports: Option<Vec<DeviceReport>>,
+    /// Of a device: what it says of itself. What makes no sense here is left out, and refuses nothing.
+    condition: Option<DeviceCondition>,
     /// The entries. Unknown fields are kept.
     #[schema(max_items = 1_000)]
     entries: Vec<LeadEvent>,
@@ -130,6 +134,11 @@ pub(crate) async fn sync_leads(
         &sync,
     );
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(IntakeError::TimedOut))?;
+    // What was in the request is here now, and what it says that is left is all that is.
+    if let Voice::Of(device) = voice {
+        let heard = Heard::of(arrival.at.moment(), sync.condition.map(RawValue::get));
+        context.conditions.note(device.own, heard);
+    }
     Ok(Json(answer))
 }
 

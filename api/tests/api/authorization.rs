@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use actix_web::web::Bytes;
+use awc::error::PayloadError;
 use domain::{Scope, Timestamp};
+use futures_util::Stream;
 use identity::RefusedToken;
 use identity::testing::Forger;
 use serde_json::Value;
@@ -71,21 +74,38 @@ fn routes() -> (Vec<Guarded>, BTreeSet<String>) {
     (guarded, open)
 }
 
-/// What a route answers to these headers `Authorization`.
-async fn ask(server: &Server, route: &Guarded, authorizations: &[&str]) -> (u16, Option<String>, Answer) {
+/// What a route answers to these headers `Authorization`, with a body that was not read.
+async fn send(
+    server: &Server,
+    route: &Guarded,
+    authorizations: &[&str],
+) -> awc::ClientResponse<impl Body + use<>> {
     let url = format!("{}{}", server.address(), route.path);
     let mut request = awc::Client::default().request(route.method.to_uppercase().parse().unwrap(), url);
     for authorization in authorizations {
         request = request.append_header(("authorization", *authorization));
     }
-    let answer = request.send().await.unwrap();
-    let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
-    (answer.status().as_u16(), challenge, Answer::read(answer).await)
+    request.send().await.unwrap()
+}
+
+trait Body: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
+impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Body for S {}
+
+fn challenge_of<S>(answer: &awc::ClientResponse<S>) -> Option<String> {
+    answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned())
+}
+
+/// The same, read.
+async fn ask(server: &Server, route: &Guarded, authorizations: &[&str]) -> (u16, Option<String>, Answer) {
+    let answer = send(server, route, authorizations).await;
+    (answer.status().as_u16(), challenge_of(&answer), Answer::read(answer).await)
 }
 
 /// Whether it is the request that is judged, and not who sent it.
 async fn lets_in(server: &Server, route: &Guarded, token: &str) -> bool {
-    let (status, challenge, _) = ask(server, route, &[&format!("Bearer {token}")]).await;
+    let bearer = format!("Bearer {token}");
+    let answer = send(server, route, &[&bearer]).await;
+    let (status, challenge) = (answer.status().as_u16(), challenge_of(&answer));
     assert!(challenge.is_none() || matches!(status, 401 | 403), "{} {}: {status}", route.method, route.path);
     challenge.is_none()
 }
@@ -126,7 +146,7 @@ fn the_routes_that_ask_for_no_token_are_known() {
     let (guarded, open) = routes();
     assert_eq!(open, OPEN.map(str::to_owned).into());
     let exports = guarded.iter().filter(|route| route.path.starts_with("/api/exports/")).count();
-    assert_eq!((exports, guarded.len()), (4, 12));
+    assert_eq!((exports, guarded.len()), (4, 13));
     // Every scope that anybody has opens something, and none that nobody has does.
     let asked: BTreeSet<String> = guarded.into_iter().flat_map(|route| route.scopes).collect();
     let given = Scope::FOR_PROGRAMS.iter().copied().chain([Scope::Quarantine]);
@@ -138,7 +158,7 @@ async fn no_route_that_asks_for_a_token_answers_without_a_good_one() {
     let (server, other) = (Server::start().await, Server::start().await);
     let now = Timestamp::new(OffsetDateTime::now_utc());
     let forger = Forger::of(&server.pool, server.store.identity().id, now).await;
-    let (revoked, secret) = registered(&server, "revoked", "crm capture relay").await;
+    let (revoked, secret) = registered(&server, "revoked", "crm capture relay organize").await;
     let of_revoked = token_for(&server.address(), &revoked, &secret).await;
     for route in &routes().0 {
         // Of the backups of iPads a program may give none.

@@ -53,7 +53,8 @@ impl<'s> Device<'s> {
         show(self.server, &assertion, &[]).await
     }
 
-    async fn sync(&self, request: Value) -> SyncResponse {
+    /// Sends a request.
+    pub(crate) async fn sync(&self, request: Value) -> SyncResponse {
         let url = format!("{}/api/leads/sync", self.server.address());
         let request = awc::Client::default().post(url).bearer_auth(&self.token).send_json(&request);
         let answer = Answer::read(request.await.unwrap()).await;

@@ -18,29 +18,29 @@ use crate::server::{lead, lead_with};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A place for a cloud or a hub: what it keeps, and where it listens.
-struct Host {
-    data: DataDir,
+pub(crate) struct Host {
+    pub(crate) data: DataDir,
     listen: String,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { data: DataDir::new(), listen: format!("127.0.0.1:{}", free_port()) }
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("http://{}", self.listen)
     }
 
-    async fn token(&self) -> String {
+    pub(crate) async fn token(&self) -> String {
         Program::token(&self.data.path(), "capture").await
     }
 
-    fn cloud(&self) -> Program {
+    pub(crate) fn cloud(&self) -> Program {
         Program::serve(&self.data.path(), &self.listen)
     }
 
-    fn hub_of(&self, cloud: &Self, code: &str) -> Program {
+    pub(crate) fn hub_of(&self, cloud: &Self, code: &str) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leadlog"));
         command.args(["hub", "--cloud", &cloud.address(), "--code", code]);
         command.args(["--listen", &self.listen, "--data-dir"]).arg(self.data.path());
@@ -49,7 +49,7 @@ impl Host {
     }
 
     /// A code that lets a hub in.
-    async fn let_hub_in(&self) -> String {
+    pub(crate) async fn let_hub_in(&self) -> String {
         let shown = self.leadlog(&["hubs", "enrol", "hub-1", "--json"]).await;
         code_in(&shown)
     }

@@ -15,6 +15,7 @@ mod enrolment;
 mod exports;
 mod hub;
 mod interruptions;
+mod live;
 mod no_personal_data_in_logs;
 mod office;
 mod openapi;

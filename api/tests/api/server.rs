@@ -9,7 +9,7 @@ use domain::{EntryResult, Scope, Scopes, SyncResponse, Verdict};
 use event_store::testing::fresh_store;
 use futures_util::Stream;
 use identity::{Authority, Provider};
-use leadlog::http::{self, Context, Settings};
+use leadlog::http::{self, Context, Settings, Surroundings};
 use leadlog::store::Store;
 use projections::Runner;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Server {
     ) -> Self {
         let (pool, url) = fresh_store().await;
         let store = Store::open(&url).await.unwrap();
-        let (context, projections) = Context::start(store.clone(), settings, None);
+        let (context, projections) = Context::start(store.clone(), settings, Surroundings::default());
         let context = context.with_provider(provider(&pool));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

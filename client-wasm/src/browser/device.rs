@@ -27,6 +27,7 @@ use crate::engine::loss::LostInstallation;
 use crate::engine::record::Records;
 use crate::engine::session::SignIn;
 use crate::engine::{Config, Engine, Failure, Input, Output, Target};
+use crate::json::Object;
 
 /// Where entries are sent, after a base URL.
 const SYNC_ROUTE: &str = "/api/leads/sync";
@@ -149,6 +150,7 @@ impl Device {
         device.look_for_enrolment();
         device.announce();
         device.look_at_session();
+        device.look_at_storage();
         *device.handed_on.borrow_mut() = held;
         device.tell(Input::Opened(records));
         device.handed_on.take();
@@ -268,6 +270,7 @@ impl Device {
             self.look_around();
             self.look_for_word_of_loss();
             self.look_at_session();
+            self.look_at_storage();
             self.keep_connected();
             self.tell(Input::Visible);
             self.look_for_campaign();
@@ -284,6 +287,17 @@ impl Device {
         if self.day_start_ms.replace(day_start_ms) != day_start_ms {
             self.tell(Input::DayStarted(day_start_ms));
         }
+    }
+
+    /// Asks whether the browser keeps the storage. It may promise that at any time.
+    pub(super) fn look_at_storage(self: &Rc<Self>) {
+        let device = Rc::clone(self);
+        spawn(async move {
+            let said = web::storage_state().await;
+            let said = said.as_deref().and_then(Object::read);
+            let is_persisted = said.and_then(|it| Some(it.raw("persisted")?.text() == "true"));
+            device.tell(Input::StorageSeen { is_persisted });
+        });
     }
 
     /// A fact for the engine; kept for the next one, while that is being read.

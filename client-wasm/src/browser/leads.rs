@@ -135,6 +135,7 @@ impl Device {
         if !self.has_asked_to_persist.replace(true) {
             // At the first save, because browsers judge by use.
             web::ask_to_persist();
+            self.look_at_storage();
         }
         Ok(record)
     }

@@ -4,6 +4,7 @@
 
 use domain::{DeviceId, DeviceReport, Receipt};
 
+use super::owed::Left;
 use super::reading::Cursors;
 use super::stored;
 use crate::json::Fields;
@@ -16,6 +17,15 @@ pub(super) struct Head<'a> {
     pub(super) cursors: Cursors,
     /// About installations that were here before.
     pub(super) reports: Vec<DeviceReport>,
+    pub(super) condition: Condition,
+}
+
+/// What the device says of itself, for whoever looks after the event.
+#[derive(Clone, Copy)]
+pub(super) struct Condition {
+    /// What it still holds for this store beyond this request.
+    pub(super) left: Left,
+    pub(super) is_storage_persisted: Option<bool>,
 }
 
 /// A request with these entries, each of which must be one JSON value.
@@ -27,6 +37,7 @@ pub(super) fn write<'a>(head: &Head<'_>, entries: impl Iterator<Item = &'a str>)
     it.number("erasuresAfter", head.cursors.erasures);
     it.number("cloudVerdictsAfter", head.cursors.cloud_verdicts);
     it.list("reports", &head.reports, stored::write_report);
+    it.raw("condition", &write_condition(head.condition));
     let mut array = String::from("[");
     for entry in entries {
         if array.len() > 1 {
@@ -39,9 +50,18 @@ pub(super) fn write<'a>(head: &Head<'_>, entries: impl Iterator<Item = &'a str>)
     it.end()
 }
 
+fn write_condition(Condition { left, is_storage_persisted }: Condition) -> String {
+    let mut it = Fields::new();
+    it.number("left", left.leads);
+    it.raw_if("oldestLeftAt", left.oldest_saved_at.map(|at| at.to_string()));
+    it.raw_if("isStoragePersisted", is_storage_persisted.map(|is_persisted| is_persisted.to_string()));
+    it.text("appVersion", env!("CARGO_PKG_VERSION"));
+    it.end()
+}
+
 #[cfg(test)]
 mod tests {
-    use domain::{AppendId, StoreId, SyncRequest};
+    use domain::{AppendId, DeviceCondition, StoreId, SyncRequest};
     use uuid::Uuid;
 
     use super::*;
@@ -66,6 +86,13 @@ mod tests {
                 last_receipt: (!entries.is_empty()).then_some(receipt),
                 cursors: Cursors { erasures: 8, cloud_verdicts: 9 },
                 reports: (!entries.is_empty()).then(|| report.clone()).into_iter().collect(),
+                condition: Condition {
+                    left: Left {
+                        leads: entries.len() as u64,
+                        oldest_saved_at: (!entries.is_empty()).then_some(-4),
+                    },
+                    is_storage_persisted: (!entries.is_empty()).then_some(true),
+                },
             };
             let body = write(&head, entries.iter().copied());
             let read: SyncRequest<'_> = serde_json::from_str(&body).unwrap();
@@ -76,6 +103,11 @@ mod tests {
             );
             assert_eq!((read.last_receipt, &read.reports), (head.last_receipt, &head.reports), "{body}");
             assert_eq!((read.erasures_after, read.cloud_verdicts_after), (Some(8), Some(9)), "{body}");
+            let condition: DeviceCondition = serde_json::from_str(read.condition.unwrap().get()).unwrap();
+            assert_eq!(condition.left, entries.len() as u64, "{body}");
+            assert_eq!(condition.oldest_left_at, head.condition.left.oldest_saved_at, "{body}");
+            assert_eq!(condition.is_storage_persisted, head.condition.is_storage_persisted, "{body}");
+            assert_eq!(condition.app_version.as_deref(), Some(env!("CARGO_PKG_VERSION")), "{body}");
             let texts: Vec<_> = read.entries.iter().map(|entry| entry.get()).collect();
             assert_eq!(texts, entries.iter().map(|entry| entry.trim()).collect::<Vec<_>>(), "{body}");
         }

@@ -44,6 +44,11 @@ pub enum Input {
     Restored(Records),
     /// The timer rang, or may have.
     Tick,
+    /// Whether the browser has promised not to evict the storage; `None` where it does not say.
+    StorageSeen {
+        /// Its answer.
+        is_persisted: Option<bool>,
+    },
     /// The local day began at this moment, in milliseconds since 1970.
     DayStarted(i64),
     /// The page can be seen.

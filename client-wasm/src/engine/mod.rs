@@ -140,6 +140,7 @@ pub struct Engine {
     now_ms: u64,
     is_open: bool,
     is_online: bool,
+    is_storage_persisted: Option<bool>,
     unreadable: usize,
     outbox: Outbox,
     /// One per target.
@@ -179,6 +180,7 @@ impl Engine {
             now_ms: 0,
             is_open: false,
             is_online: true,
+            is_storage_persisted: None,
             unreadable: 0,
             lines: (0..config.targets.max(1)).map(|_| Line::default()).collect(),
             outbox,
@@ -214,6 +216,7 @@ impl Engine {
                 self.trigger();
             }
             Input::Tick => self.tick(),
+            Input::StorageSeen { is_persisted } => self.is_storage_persisted = is_persisted,
             Input::DayStarted(day_start_ms) => self.outbox.day_started(day_start_ms),
             Input::Visible => self.trigger_all(),
             Input::CameOnline => {

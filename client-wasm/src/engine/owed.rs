@@ -52,6 +52,15 @@ impl Hold {
     }
 }
 
+/// What a device still holds for a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Left {
+    /// How many leads.
+    pub leads: u64,
+    /// When the first of them was saved, by the device's clock, in milliseconds since 1970.
+    pub oldest_saved_at: Option<i64>,
+}
+
 /// One target, as the outbox sees it.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
@@ -132,6 +141,26 @@ impl Outbox {
     /// The bytes of these entries.
     pub fn texts<'a>(&'a self, keys: &'a [u64]) -> impl Iterator<Item = &'a str> {
         keys.iter().filter_map(|key| self.record(*key)).map(|record| record.entry.as_str())
+    }
+
+    /// What a target is owed beyond these entries, which are in order: how many leads, and when the first of it was saved.
+    pub fn left_beyond(&mut self, target: Target, keys: &[u64]) -> Left {
+        let mut left = Left::default();
+        let is_left = |item: &Item| keys.binary_search(&item.key()).is_err();
+        for at in self.first_owed(target)..self.items.len() {
+            let item = &self.items[at];
+            // A lead counts once, by the first of its versions that is left.
+            if is_left(item)
+                && self.is_owed(item, target)
+                && !self.owed_predecessors(item, target).any(is_left)
+            {
+                let saved_at = item.record.saved_at;
+                left.leads += 1;
+                left.oldest_saved_at =
+                    Some(left.oldest_saved_at.map_or(saved_at, |oldest| oldest.min(saved_at)));
+            }
+        }
+        left
     }
 
     /// Index of the first entry that is owed at a target; remembered, so that what is settled is not looked

@@ -6,7 +6,7 @@
 //! A target that fails waits by its own backoff, and the run goes on with the next, so that none starves the
 //! others.
 
-use super::body::{self, Head};
+use super::body::{self, Condition, Head};
 use super::flight::{FLIGHT_LEASE_MS, Flight, REQUEST_TIMEOUT_MS, Run};
 use super::status::Summary;
 use super::tier::PROBE_TIMEOUT_MS;
@@ -114,12 +114,14 @@ impl Engine {
         let kept = store.map(|store| self.outbox.cursors(store)).unwrap_or_default();
         let line = &mut self.lines[usize::from(target)];
         let cursors = line.reading.cursors(store, kept);
+        let left = self.outbox.left_beyond(target, &keys);
         let head = Head {
             sender: &self.config.device_id,
             saved_through: self.outbox.saved_through(),
             last_receipt: shown,
             cursors,
             reports: self.outbox.losses.reports(),
+            condition: Condition { left, is_storage_persisted: self.is_storage_persisted },
         };
         let body = body::write(&head, self.outbox.texts(&keys));
         let request_id = self.next_request_id();

@@ -2,8 +2,10 @@
 use leadlog_client::engine::backoff::MAX_BACKOFF_MS;
 use leadlog_client::engine::batch::MAX_ENTRIES_PER_REQUEST;
 use leadlog_client::engine::flight::FLIGHT_LEASE_MS;
+use leadlog_client::engine::record::EntryRecord;
 use leadlog_client::engine::status::{EntryStatus, Light, Summary};
 use leadlog_client::engine::{Failure, Input, SYNC_EVERY_MS};
+use serde_json::{Value, json};
 
 use crate::world::{at_rest, entry};
 
@@ -203,4 +205,23 @@ fn a_request_without_any_outcome_ends_with_its_lease_and_its_late_answer_is_igno
     assert_eq!(device.status_of(1), EntryStatus::Pending);
     device.run_until_quiet(&mut cloud);
     assert_eq!((device.status_of(1), cloud.leads()), (EntryStatus::Synced, 1));
+}
+
+/// TIER-5: each request says what this device still holds for the store that it goes to, beyond what is in it: so a store that
+/// has answered knows. A lead counts once, however many of its versions are left.
+#[test]
+fn a_request_says_what_is_left_beyond_it() {
+    let (mut device, mut cloud) = at_rest();
+    device.tell(Input::WentOffline);
+    let saved: Vec<EntryRecord> = (0..MAX_ENTRIES_PER_REQUEST + 3).map(|_| device.save()).collect();
+    device.correct(saved[MAX_ENTRIES_PER_REQUEST].client_id, "");
+    device.tell(Input::StorageSeen { is_persisted: Some(true) });
+    device.tell(Input::CameOnline);
+    let condition = |body: &str| serde_json::from_str::<Value>(body).unwrap()["condition"].clone();
+    let first = condition(&device.request().body);
+    assert_eq!((&first["left"], &first["isStoragePersisted"]), (&json!(3), &json!(true)));
+    assert_eq!(first["oldestLeftAt"], saved[MAX_ENTRIES_PER_REQUEST].saved_at);
+    device.answer(&mut cloud);
+    let last = condition(&device.request().body);
+    assert_eq!((&last["left"], last.get("oldestLeftAt")), (&json!(0), None));
 }

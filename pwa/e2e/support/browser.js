@@ -18,12 +18,18 @@ export class Ipad {
   #scale;
   #flags;
   #home;
+  #host;
+  #bridge;
 
-  /** `scale`: pixels of a screenshot per point of the screen. `flags`: more of the browser's own. `home`: where it finds what it trusts. */
-  constructor({ scale = 1, flags = [], home = process.env.HOME } = {}) {
+  /**
+   * `scale`: pixels of a screenshot per point of the screen. `flags`: more of the browser's own. `home`: where it finds what it
+   * trusts. `host`: the computer that it runs on (hosts.js).
+   */
+  constructor({ scale = 1, flags = [], home = process.env.HOME, host } = {}) {
     this.#scale = scale;
     this.#flags = flags;
     this.#home = home;
+    this.#host = host;
   }
 
   /** The page, in a browser that is started when none runs. */
@@ -34,12 +40,11 @@ export class Ipad {
     rmSync(portFile, { force: true });
 
     // Its own process group, so that a kill takes its helpers along, as a dying battery does.
-    this.#process = spawn(
-      findChromium(),
-      [...CHROMIUM_FLAGS, ...this.#flags, '--headless=new', '--hide-scrollbars', '--lang=pl', `--force-device-scale-factor=${this.#scale}`, '--remote-debugging-port=0', `--user-data-dir=${this.#profile.path}`, 'about:blank'],
-      { stdio: 'ignore', detached: true, env: { ...process.env, HOME: this.#home } },
-    );
-    const port = await this.#portFrom(portFile);
+    const [program, args] = this.#onHost(findChromium(), [...CHROMIUM_FLAGS, ...this.#flags, '--headless=new', '--hide-scrollbars', '--lang=pl', '--accept-lang=pl', `--force-device-scale-factor=${this.#scale}`, '--remote-debugging-port=0', `--user-data-dir=${this.#profile.path}`, 'about:blank']);
+    this.#process = spawn(program, args, { stdio: 'ignore', detached: true, env: { ...process.env, HOME: this.#home } });
+    const own = await this.#portFrom(portFile);
+    this.#bridge = await this.#host?.bridge(own);
+    const port = this.#bridge?.port ?? own;
     this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
     const [context] = this.#browser.contexts();
     this.#page = context.pages()[0] ?? (await context.newPage());
@@ -48,12 +53,17 @@ export class Ipad {
     return this.#page;
   }
 
+  #onHost(program, args) {
+    return this.#host?.wrap(program, args) ?? [program, args];
+  }
+
   /** Takes the power away: no handler runs, nothing is flushed. */
   async cutPower() {
     const gone = once(this.#process, 'exit');
     process.kill(-this.#process.pid, 'SIGKILL');
     await gone;
     await this.#browser.close().catch(() => undefined);
+    this.#bridge?.remove();
     this.#page = undefined;
     this.#process = undefined;
   }

@@ -33,31 +33,55 @@ export class Server {
   #args = [];
   #command = 'serve';
   #address = '127.0.0.1:0';
+  #host;
+  #env = process.env;
   url;
 
-  /** `args`: more of the command line's. */
-  static async start(args = []) {
+  /** `args`: more of the command line's. `host`: the computer that it runs on (hosts.js). */
+  static async start(args = [], { host } = {}) {
     const server = new Server();
     server.#args = args;
+    server.#runOn(host);
     await server.start();
     return server;
   }
 
-  /** A hub of this cloud, `leadlog hub`. */
-  static async startHub(cloud, args = []) {
+  /** A hub of this cloud, `leadlog hub`. `trusts`: a file with the CA of its cloud. */
+  static async startHub(cloud, args = [], { name = 'hub-1', host, cloudUrl = cloud.url, trusts } = {}) {
     const hub = new Server();
-    const { code } = JSON.parse(await cloud.run(['hubs', 'enrol', 'hub-1', '--json']));
-    cloud.#codes.push(code);
     hub.#command = 'hub';
-    hub.#args = ['--cloud', cloud.url, '--code', code, ...args];
+    hub.#args = ['--cloud', cloudUrl, '--code', await cloud.hubCode(name), ...args];
+    if (trusts) hub.#env = { ...process.env, SSL_CERT_FILE: trusts };
+    hub.#runOn(host);
     await hub.start();
     return hub;
+  }
+
+  #runOn(host) {
+    this.#host = host;
+    if (host) this.#address = host.listen;
+  }
+
+  /** A one-time code that lets a hub in. */
+  async hubCode(name) {
+    const { code } = JSON.parse(await this.run(['hubs', 'enrol', name, '--json']));
+    this.#codes.push(code);
+    return code;
+  }
+
+  /** Puts an empty hub in its place, which comes in by this code. */
+  async replace(code) {
+    await this.stop();
+    rmSync(this.#data, { recursive: true, force: true });
+    this.#args[this.#args.indexOf('--code') + 1] = code;
+    await this.start();
   }
 
   async start() {
     const args = [this.#command, '--listen', this.#address, '--data-dir', this.#data, '--log', `debug,${LOG_FILTER}`, ...this.#args];
     const log = openSync(this.#log, 'a');
-    const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', log] });
+    const [program, all] = this.#host?.wrap(PROGRAM, args) ?? [PROGRAM, args];
+    const child = spawn(program, all, { stdio: ['ignore', 'pipe', log], env: this.#env });
     closeSync(log);
     this.#process = child;
     let printed = '';

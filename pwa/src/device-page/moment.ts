@@ -1,4 +1,4 @@
-import { words } from '../i18n/all-words';
+import { words } from '../i18n/words.svelte';
 
 /** "14:03" of today, "23 lis, 14:03" of any other day. */
 export function momentInWords(ms: number, now: number): string {

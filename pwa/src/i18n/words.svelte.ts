@@ -37,9 +37,9 @@ export class Words<Catalogue> {
   }
 
   /** The form of `key` for this count, with `{count}` in place. */
-  count(key: CountedKey<Catalogue>, count: number): string {
+  count(key: CountedKey<Catalogue>, count: number, values: Values = {}): string {
     const forms = this.#catalogue[key] as PluralForms;
-    return this.#fill(forms[this.#plurals.select(count)] ?? forms.other, { count });
+    return this.#fill(forms[this.#plurals.select(count)] ?? forms.other, { ...values, count });
   }
 
   /** The word for the first of these keys that the catalogue has. */

@@ -2,11 +2,13 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 
 use super::First;
 use super::tls::{Tls, address};
 use crate::cli::link::Link;
 use crate::cli::qr;
+use crate::live::{self, LiveReach, Trust};
 
 /// What is told of a server.
 pub(super) struct Reach<'a> {
@@ -106,6 +108,34 @@ pub(super) fn announce(reach: &Reach<'_>, first: Option<&First>) -> std::io::Res
     out.flush()
 }
 
+/// What tells whoever watches how iPads reach this server, at the moment of asking.
+pub(super) fn live(bound: SocketAddr, is_secure: bool, tls: &Tls) -> std::io::Result<live::Reach> {
+    if let Some(own) = &tls.own {
+        let (addresses, setup) = (own.addresses(bound), own.setup.local_addr()?);
+        let (authority, fingerprint) = (own.authority.name.clone(), own.authority.fingerprint());
+        return Ok(Arc::new(move || LiveReach {
+            addresses: addresses(),
+            trust: Trust::OwnCa,
+            set_up_page: Some(at("http", reachable(setup).unwrap_or(local(setup)))),
+            authority: Some(authority.clone()),
+            fingerprint: Some(fingerprint.clone()),
+        }));
+    }
+    let (scheme, trust) = if is_secure { ("https", Trust::Certificate) } else { ("http", Trust::None) };
+    let names: Vec<String> = tls.names().iter().map(|name| address(scheme, name, bound.port())).collect();
+    Ok(Arc::new(move || LiveReach {
+        addresses: if names.is_empty() {
+            vec![at(scheme, reachable(bound).unwrap_or(local(bound)))]
+        } else {
+            names.clone()
+        },
+        trust,
+        set_up_page: None,
+        authority: None,
+        fingerprint: None,
+    }))
+}
+
 /// The address by which this computer reaches the server.
 fn local(bound: SocketAddr) -> SocketAddr {
     if bound.ip().is_unspecified() {
@@ -124,6 +154,7 @@ fn write(mut out: impl Write, reach: &Reach<'_>, shows_code: bool) -> std::io::R
     if let Some(by_address) = reach.address.filter(|_| !reach.names.is_empty() && reach.setup.is_some()) {
         writeln!(out, "             {}", at(scheme, by_address))?;
     }
+    writeln!(out, "  dashboard  {open}/dashboard")?;
     writeln!(out, "  the API    {open}/docs/")?;
     let photographed = match &reach.setup {
         None => open,

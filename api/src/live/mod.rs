@@ -1,0 +1,122 @@
+//! What is going on in a store, for whoever watches it: leads, devices, and of a hub how its relay fares (TIER-5, CRM-4).
+//!
+//! A [`LiveReport`] is all of it at one moment. It is put together only while somebody watches, once for all who do, and told
+//! when it has changed. Counting leads reads all of their rows, so this rests after each report for [`REST_FACTOR`] times as long
+//! as that one took: a store of millions is told of more rarely, and never busy with it.
+//!
+//! - [`report`]: what is told.
+//! - [`devices`]: what can be said of each device, from what it said and what is here.
+//! - [`alarms`]: what somebody should do something about. These are looked for, and logged, whether anybody watches or not.
+
+pub mod alarms;
+mod devices;
+mod report;
+
+pub use report::{
+    LiveDevice, LiveHour, LiveLeads, LiveReach, LiveRelay, LiveReport, LiveStanding, LiveStore, LiveTrouble,
+    Reach, Trust,
+};
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::web::Bytes;
+use tokio::sync::{Notify, watch};
+
+pub(crate) use report::Sources;
+
+/// Shortest time between two reports.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many times as long it rests as a report has taken.
+const REST_FACTOR: u32 = 19;
+
+/// How many may watch at once; each holds a connection.
+pub const MAX_WATCHERS: usize = 64;
+
+/// What whoever watches is told.
+#[derive(Debug, Clone, Default)]
+pub enum Told {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// The newest report, as JSON of one line.
+    Report(Bytes),
+    /// The server stops.
+    Closed,
+}
+
+/// Tells whoever watches.
+pub struct Live {
+    told: Arc<watch::Sender<Told>>,
+    begun: Arc<Notify>,
+}
+
+impl Live {
+    /// Begins when the first one watches.
+    pub(crate) fn start(sources: Sources) -> Self {
+        let live = Self { told: Arc::new(watch::Sender::default()), begun: Arc::default() };
+        tokio::spawn(tell(sources, Arc::clone(&live.told), Arc::clone(&live.begun)));
+        live
+    }
+
+    /// Watches from here on; `None` when too many do.
+    pub fn watch(&self) -> Option<watch::Receiver<Told>> {
+        if self.told.receiver_count() >= MAX_WATCHERS {
+            return None;
+        }
+        let watcher = self.told.subscribe();
+        self.begun.notify_one();
+        Some(watcher)
+    }
+
+    /// Ends it for all who watch: a server that stops would wait for them.
+    pub fn close(&self) {
+        self.told.send_replace(Told::Closed);
+        self.begun.notify_one();
+    }
+}
+
+async fn tell(sources: Sources, told: Arc<watch::Sender<Told>>, begun: Arc<Notify>) {
+    let mut last = None;
+    loop {
+        if matches!(*told.borrow(), Told::Closed) {
+            return;
+        }
+        if told.receiver_count() == 0 {
+            last = None;
+            told.send_if_modified(|told| {
+                !matches!(told, Told::Closed) && {
+                    *told = Told::Nothing;
+                    false
+                }
+            });
+            begun.notified().await;
+            continue;
+        }
+        let (report, counted_for) = match sources.heard().await {
+            Ok(heard) => {
+                let asked_at = Instant::now();
+                (sources.report(heard).await, asked_at.elapsed())
+            }
+            Err(error) => (Err(error.into()), Duration::ZERO),
+        };
+        match report {
+            Ok(report) if last.as_ref().is_some_and(|last| report.says_the_same(last)) => {}
+            Ok(report) => {
+                // Writing plain data cannot fail.
+                let text = serde_json::to_vec(&report).unwrap_or_default();
+                told.send_if_modified(|told| {
+                    let is_open = !matches!(told, Told::Closed);
+                    if is_open {
+                        *told = Told::Report(text.into());
+                    }
+                    is_open
+                });
+                last = Some(report);
+            }
+            Err(error) => tracing::warn!(%error, "it cannot be told now what is going on"),
+        }
+        tokio::time::sleep(INTERVAL.max(counted_for * REST_FACTOR)).await;
+    }
+}
