@@ -15,6 +15,9 @@ use time::OffsetDateTime;
 /// How late it is written.
 const WRITE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// What was heard this far in the future was heard by a clock that was wrong, and has been set since.
+pub const MAX_AHEAD: Duration = Duration::from_secs(120);
+
 /// Longest version that is kept.
 const MAX_VERSION_CHARS: usize = 40;
 
@@ -42,21 +45,26 @@ pub struct Conditions {
 }
 
 impl Heard {
-    /// What a device has said at this moment: its condition as it stood in the request.
-    pub fn of(at: OffsetDateTime, condition: Option<&str>) -> Self {
+    /// What a device has said at this moment: its condition as it stood in the request, of which the store did not take these many
+    /// leads: the device holds them still.
+    pub fn of(at: OffsetDateTime, condition: Option<&str>, not_taken: u64) -> Self {
         let said: Option<DeviceCondition> = condition.and_then(|text| serde_json::from_str(text).ok());
-        let left = said.as_ref().map(|it| it.left).filter(|left| i64::try_from(*left).is_ok());
+        let left = said.as_ref().map(|it| it.left.saturating_add(not_taken));
+        let left = left.filter(|left| i64::try_from(*left).is_ok());
         Self {
             at,
             left,
-            oldest_left_at: said
-                .as_ref()
-                .and_then(|it| it.oldest_left_at)
-                .and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()),
+            oldest_left_at: said.as_ref().and_then(|it| it.oldest_left_at).and_then(moment),
             is_storage_persisted: said.as_ref().and_then(|it| it.is_storage_persisted),
             app_version: said.and_then(|it| it.app_version).filter(|text| is_version(text)),
         }
     }
+}
+
+/// A moment at which there were iPads, from milliseconds since 1970. Clocks show anything, and not all of it can be written.
+fn moment(ms: i64) -> Option<OffsetDateTime> {
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()?;
+    (2010..2200).contains(&moment.year()).then_some(moment)
 }
 
 fn is_version(text: &str) -> bool {
@@ -114,7 +122,10 @@ impl Conditions {
             all.insert(device, heard);
         }
         for (device, heard) in self.unwritten().iter() {
-            if all.get(device).is_none_or(|known: &Heard| known.at <= heard.at) {
+            if all
+                .get(device)
+                .is_none_or(|known: &Heard| known.at <= heard.at || known.at > heard.at + MAX_AHEAD)
+            {
                 all.insert(device.clone(), heard.clone());
             }
         }
@@ -179,16 +190,16 @@ mod tests {
             Heard { at, left: None, oldest_left_at: None, is_storage_persisted: None, app_version: None };
         for said in [None, Some("7"), Some("{}"), Some("[]"), Some(r#"{"left":-1}"#), Some(r#"{"left":"3"}"#)]
         {
-            assert_eq!(Heard::of(at, said), nothing, "{said:?}");
+            assert_eq!(Heard::of(at, said, 0), nothing, "{said:?}");
         }
-        let said =
-            r#"{"left":3,"oldestLeftAt":1500,"isStoragePersisted":false,"appVersion":"0.1.0","more":1}"#;
-        let heard = Heard::of(at, Some(said));
-        assert_eq!((heard.left, heard.is_storage_persisted), (Some(3), Some(false)));
-        assert_eq!(heard.oldest_left_at, Some(at + Duration::from_millis(1500)));
+        let said = r#"{"left":3,"oldestLeftAt":1779537790000,"isStoragePersisted":false,"appVersion":"0.1.0","more":1}"#;
+        let heard = Heard::of(at, Some(said), 2);
+        assert_eq!((heard.left, heard.is_storage_persisted), (Some(5), Some(false)));
+        assert_eq!(heard.oldest_left_at, Some(at + Duration::from_millis(1_779_537_790_000)));
         assert_eq!(heard.app_version.as_deref(), Some("0.1.0"));
-        let strange =
-            format!(r#"{{"left":{},"oldestLeftAt":{},"appVersion":"a\u0000b"}}"#, u64::MAX, i64::MAX);
-        assert_eq!(Heard::of(at, Some(&strange)), nothing);
+        for strange in [i64::MIN, -70_000_000_000_000, 0, i64::MAX] {
+            let said = format!(r#"{{"left":{},"oldestLeftAt":{strange},"appVersion":"a\u0000b"}}"#, u64::MAX);
+            assert_eq!(Heard::of(at, Some(&said), 1), nothing, "{said}");
+        }
     }
 }

@@ -28,6 +28,8 @@ pub struct RelayStatus {
     pub cloud_receipt: Option<Receipt>,
     /// The cloud was offered everything up to here.
     pub offered_through: u64,
+    /// How often, in this run, everything was to be offered again, because the cloud had lost history or is another one.
+    pub beginnings: u64,
     /// Where entries stand up to there that it could not take yet. They are offered again.
     pub held: Vec<u64>,
     /// When it last answered as a cloud does, in this run; `None` before that.
@@ -143,7 +145,7 @@ impl RelayStatus {
 }
 
 /// What a request came to, as far as it is worth telling.
-enum Heard {
+enum Word {
     /// The cloud has answered as it does.
     Cloud,
     /// Nobody, or nobody that helps.
@@ -247,7 +249,7 @@ impl Task {
                     // The new one wishes to read; so does whoever waits.
                     while self.relay.poll().is_some() {}
                 }
-                self.publish(Some(Heard::Trouble(CloudError::OtherProcess)));
+                self.publish(Some(Word::Trouble(CloudError::OtherProcess)));
                 self.tell(Input::ReadFailed);
             }
             Err(error) => self.cannot_read(&error.into()),
@@ -281,9 +283,9 @@ impl Task {
         };
         self.tell(fact);
         self.publish(Some(match trouble {
-            Some(error) => Heard::Trouble(error),
-            None if self.relay.is_backing_off() => Heard::Trouble(CloudError::NotACloud),
-            None => Heard::Cloud,
+            Some(error) => Word::Trouble(error),
+            None if self.relay.is_backing_off() => Word::Trouble(CloudError::NotACloud),
+            None => Word::Cloud,
         }));
     }
 
@@ -319,23 +321,25 @@ impl Task {
     }
 
     /// Tells how far the relay is, and what was heard, if anything was.
-    fn publish(&self, heard: Option<Heard>) {
+    fn publish(&self, heard: Option<Word>) {
         let now = OffsetDateTime::now_utc();
         self.status.send_if_modified(|status| {
             let mut next = RelayStatus {
                 heard_at: status.heard_at,
                 trouble: status.trouble.clone(),
+                beginnings: status.beginnings,
                 ..RelayStatus::of(self.relay.state())
             };
+            next.beginnings += u64::from(next.offered_through < status.offered_through);
             match heard {
                 None => {}
-                Some(Heard::Cloud) => {
+                Some(Word::Cloud) => {
                     if next.trouble.take().is_some() || next.heard_at.is_none() {
                         tracing::info!(relayed_through = next.relayed_through, "the cloud answers");
                     }
                     next.heard_at = Some(now);
                 }
-                Some(Heard::Trouble(error)) => {
+                Some(Word::Trouble(error)) => {
                     let known = next.trouble.take();
                     if known.as_ref().map(|known| &known.error) != Some(&error) {
                         tracing::warn!(%error, "nothing is relayed; everything stays in this hub");

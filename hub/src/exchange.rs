@@ -4,7 +4,6 @@
 //! | --- | --- |
 //! | campaigns | down |
 //! | devices that came in, and that were shut out | both |
-//! | backups of devices | up |
 //!
 //! Nothing is kept of how far it has got: a hub that starts reads from the first event on, which are few. What the cloud has of
 //! the hub's own it finds in what the cloud tells, and what is missing it tells again, until it reads it there. So a cloud or a
@@ -15,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    CAMPAIGN_STREAM, CampaignEvent, DeviceId, Digest, ENROLMENT_STREAM, EnrolmentId, FeedCursor, FeedEvent,
-    FeedPage, FeedUpdate, Lineage, MAX_FEED_UPDATE_EVENTS, Receipt, StoreId, Tier,
+    CAMPAIGN_STREAM, CampaignEvent, Digest, ENROLMENT_STREAM, EnrolmentId, FeedCursor, FeedEvent, FeedPage,
+    FeedUpdate, Lineage, MAX_FEED_UPDATE_EVENTS, Receipt, StoreId, Tier,
 };
 use event_store::{AppendError, EventLog, LogError, NewEvent, PostgresLog};
 use identity::{KnownEnrolments, SharingError};
@@ -27,9 +26,6 @@ use crate::cloud::{Cloud, CloudError};
 
 /// How often the two talk: what was published is at the hub within this time.
 const INTERVAL: Duration = Duration::from_secs(5);
-
-/// Backups that travel in one round, so that the next news need not wait for all.
-const MAX_BACKUPS_PER_ROUND: usize = 5;
 
 /// Talks with the cloud until it is dropped.
 pub struct Exchange(JoinHandle<()>);
@@ -47,6 +43,9 @@ enum ExchangeError {
     Log(#[from] LogError),
     #[error("the hub's own database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
+    /// No reason to ask them without a pause.
+    #[error("two stores answer in turn at the address of the cloud")]
+    InTurn,
 }
 
 /// What is known of the two sides in this run.
@@ -65,8 +64,6 @@ struct Seen {
     last: Option<FeedCursor>,
     /// Of each enrolment, how many events the cloud has.
     enrolments: BTreeMap<EnrolmentId, u64>,
-    /// Of each device, the backup that the cloud was given.
-    backups: BTreeMap<DeviceId, i64>,
     /// Where the hub's own log ended, by which it is noticed that it was put back to an older copy under way.
     own: Option<Receipt>,
 }
@@ -84,7 +81,7 @@ impl Exchange {
                     Ok(()) => is_cut_off = false,
                     // Once: it may last for hours.
                     Err(error) if !is_cut_off => {
-                        tracing::warn!(%error, "campaigns, devices and backups wait: this hub and its cloud do not tell each other all that is new");
+                        tracing::warn!(%error, "campaigns and devices wait: this hub and its cloud do not tell each other all that is new");
                         is_cut_off = true;
                     }
                     Err(_) => {}
@@ -105,8 +102,7 @@ impl Round {
     async fn run(&mut self) -> Result<(), ExchangeError> {
         self.notice_loss().await?;
         self.hear().await?;
-        self.tell().await?;
-        self.give_backups().await
+        self.tell().await
     }
 
     /// The hub's own log is that of an older copy: what was brought down since is missing in it.
@@ -138,8 +134,7 @@ impl Round {
             }
             if page.lineage == Lineage::Lost {
                 if std::mem::replace(&mut was_lost, true) {
-                    // Two stores that answer in turn are no reason to ask them without a pause.
-                    return Err(CloudError::NotACloud.into());
+                    return Err(ExchangeError::InTurn);
                 }
                 tracing::warn!(
                     "the cloud has lost some of its history, or is another one; what it tells is read again"
@@ -207,31 +202,6 @@ impl Round {
         for id in self.cloud.tell(&update).await?.refused {
             tracing::warn!(enrolment = %id, "the cloud does not take what this hub tells of a device: it knows something else of it, or is older than this program");
             self.seen.enrolments.insert(id, u64::MAX);
-        }
-        Ok(())
-    }
-
-    /// Gives the cloud the newest backup of each device.
-    async fn give_backups(&mut self) -> Result<(), ExchangeError> {
-        let pool = self.log.pool();
-        let newest: Vec<(String, i64)> =
-            sqlx::query_as("SELECT device_id, max(version) FROM device_backups GROUP BY device_id")
-                .fetch_all(pool)
-                .await?;
-        let newest = newest.into_iter().filter_map(|(id, version)| Some((id.parse().ok()?, version)));
-        let missing = newest.filter(|(id, version)| self.seen.backups.get(id) != Some(version));
-        for (id, version) in missing.take(MAX_BACKUPS_PER_ROUND).collect::<Vec<(DeviceId, i64)>>() {
-            let content = sqlx::query_scalar(
-                "SELECT content FROM device_backups WHERE device_id = $1 AND version = $2",
-            );
-            let content: Option<Vec<u8>> =
-                content.bind(id.as_str()).bind(version).fetch_optional(pool).await?;
-            if let Some(content) = content
-                && !self.cloud.give_backup(&id, content).await?
-            {
-                tracing::warn!(device = %id, version, "the cloud does not take this backup; it stays here");
-            }
-            self.seen.backups.insert(id, version);
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use actix_web::dev::ServerHandle;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use domain::Tier;
+use hub::backups::Backups;
 use hub::cloud::Cloud;
 use hub::courier::Courier;
 use hub::exchange::Exchange;
@@ -137,13 +138,14 @@ impl Serve {
                 let cloud =
                     Arc::new(Cloud::new(pool.clone(), link).context("there is no TLS on this machine")?);
                 let courier = Courier::start(store.log().clone(), Arc::clone(&cloud)).await?;
-                Some((courier, Exchange::start(store.log(), cloud)))
+                let backups = Backups::start(pool.clone(), courier.handle());
+                Some((courier, Exchange::start(store.log(), cloud), backups))
             }
         };
         let config = tls.config.take();
         let is_secure = config.is_some();
         let surroundings = Surroundings {
-            relay: relaying.as_ref().map(|(courier, _)| courier.handle()),
+            relay: relaying.as_ref().map(|(courier, ..)| courier.handle()),
             reach: relaying.is_some().then(|| address::live(address, is_secure, &tls)).transpose()?,
             data_dir: self.database.managed_dir(),
         };
@@ -167,8 +169,8 @@ impl Serve {
             () = look_at(looked_at) => {}
         }
         tracing::info!("stopping; requests in flight are answered first");
-        // Joins a thread, which takes a moment.
         context.close_streams();
+        // Joins a thread, which takes a moment.
         let said = tokio::task::spawn_blocking(move || drop((announcer, tls)));
         handle.stop(true).await;
         if let Some(setup_page) = setup_page {
@@ -178,6 +180,7 @@ impl Serve {
         said.await?;
         drop(relaying);
         projections.shutdown().await;
+        context.write_notes().await;
         event_store::close(&pool).await;
         Ok(())
     }

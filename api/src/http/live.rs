@@ -22,7 +22,7 @@ const MAX_STREAM: Duration = Duration::from_secs(5 * 60);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Tells how many leads there are, what can be said of each device, and of a hub how its relay fares: at once, and whenever any
-/// of it has changed, at most once a second.
+/// of it has changed, at most once a second, at least every quarter of a minute.
 ///
 /// Server-sent events: each `report` is a whole report in one line of JSON, and replaces the one before it. A comment comes every
 /// 15 seconds. The stream ends after five minutes at most; ask again.
@@ -84,7 +84,7 @@ impl Watcher {
             match &*self.told.borrow_and_update() {
                 Told::Nothing => {}
                 Told::Report(json) => return Some(event(json)),
-                Told::Closed => return None,
+                Told::Unknown | Told::Closed => return None,
             }
         }
     }

@@ -52,7 +52,7 @@ pub use settings::{DEVICE_REQUESTS_PER_SECOND, Settings};
 use crate::backups::erasure;
 use crate::conditions::Conditions;
 use crate::live::alarms::{Watched, Watchman};
-use crate::live::{Live, Reach, Sources};
+use crate::live::{Live, ReachNow, Sources};
 use crate::openapi;
 use crate::store::Store;
 
@@ -62,7 +62,7 @@ pub struct Surroundings {
     /// Of a hub: its relay.
     pub relay: Option<RelayHandle>,
     /// Of a hub: what tells how iPads reach it.
-    pub reach: Option<Reach>,
+    pub reach: Option<ReachNow>,
     /// Where the database lies, if this program runs it.
     pub data_dir: Option<PathBuf>,
 }
@@ -166,6 +166,13 @@ impl Context {
     /// Lets go of whoever watches, for whom a server that stops would wait.
     pub fn close_streams(&self) {
         self.live.close();
+    }
+
+    /// Writes what devices have said of themselves and what is not written yet, before a server ends.
+    pub async fn write_notes(&self) {
+        if let Err(error) = self.conditions.write().await {
+            tracing::warn!(%error, "what devices say of themselves is not written; they say it again");
+        }
     }
 
     /// What an answer says about this store, whose log ends at `head`.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, post};
 use domain::{
-    DeviceCondition, DeviceId, DeviceReport, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES,
-    MAX_KEPT_ENTRY_BYTES, Receipt, Scope, SyncRequest, SyncResponse, Timestamp,
+    DeviceCondition, DeviceId, DeviceReport, EntryResult, LeadEvent, MAX_BATCH_ENTRIES, MAX_BODY_BYTES,
+    MAX_KEPT_ENTRY_BYTES, Receipt, Scope, SyncRequest, SyncResponse, Timestamp, Verdict,
 };
 use identity::Subject;
 use intake::{Arrival, IntakeError};
@@ -134,9 +134,14 @@ pub(crate) async fn sync_leads(
         &sync,
     );
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(IntakeError::TimedOut))?;
-    // What was in the request is here now, and what it says that is left is all that is.
+    // What was in the request is here now, but for what the store did not take. After that, so that whatever the log knows of the
+    // device by then, it was said after it.
     if let Voice::Of(device) = voice {
-        let heard = Heard::of(arrival.at.moment(), sync.condition.map(RawValue::get));
+        let is_final = |it: &EntryResult| {
+            it.status.is_stored() || it.status.is_refused() || it.status == Verdict::Erased
+        };
+        let not_taken = answer.results.iter().filter(|result| !is_final(result)).count() as u64;
+        let heard = Heard::of(OffsetDateTime::now_utc(), sync.condition.map(RawValue::get), not_taken);
         context.conditions.note(device.own, heard);
     }
     Ok(Json(answer))
@@ -154,6 +159,7 @@ fn vouch(sync: &mut SyncRequest<'_>, voice: &Voice, is_quarantined: bool) {
     if sync.sender.as_ref() != own {
         sync.sender = own.cloned();
         sync.saved_through = None;
+        sync.condition = None;
     }
     if is_quarantined {
         sync.saved_through = None;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::Timestamp;
-use hub::backlog::backlog;
+use hub::backlog::waiting_since;
 use hub::courier::RelayHandle;
 use serde::Serialize;
 use sqlx::PgPool;
@@ -47,6 +47,13 @@ pub enum Alarm {
         /// What should be left.
         limit_bytes: u64,
     },
+    /// The numbers of a report are old: nobody works them out, or more comes in than can be.
+    NumbersBehind,
+    /// There are more devices than a report has; those are left out that were not let in.
+    DevicesLeftOut {
+        /// How many.
+        count: u64,
+    },
     /// This computer's clock and the cloud's differ.
     Clock {
         /// How far this one is ahead, in seconds; negative when it is behind.
@@ -75,15 +82,10 @@ impl Watchman {
         let (sender, alarms) = watch::channel(Vec::new());
         let task = tokio::spawn(async move {
             loop {
-                // What cannot be looked at stays as it was.
-                if let Ok(found) = look(&pool, &watched).await {
-                    sender.send_if_modified(|known| {
-                        log(known, &found);
-                        let has_changed = *known != found;
-                        *known = found;
-                        has_changed
-                    });
-                }
+                let known = sender.borrow().clone();
+                let found = look(&pool, &watched, &known).await;
+                log(&known, &found);
+                sender.send_replace(found);
                 tokio::time::sleep(INTERVAL).await;
             }
         });
@@ -102,16 +104,19 @@ impl Drop for Watchman {
     }
 }
 
-async fn look(pool: &PgPool, watched: &Watched) -> Result<Vec<Alarm>, sqlx::Error> {
+/// Each for itself: a database on a disk that is full does not answer. What cannot be looked at stays as it was.
+async fn look(pool: &PgPool, watched: &Watched, known: &[Alarm]) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     if let Some(RelayHandle { status, cloud, .. }) = &watched.relay {
         let status = status.borrow().clone();
-        let waiting_since = backlog(pool, &status).await?.oldest_at;
-        alarms.extend(relay_behind(waiting_since, OffsetDateTime::now_utc()));
+        alarms.extend(match waiting_since(pool, &status).await {
+            Ok(since) => relay_behind(since, OffsetDateTime::now_utc()),
+            Err(_) => known.iter().find(|alarm| matches!(alarm, Alarm::RelayBehind { .. })).cloned(),
+        });
         alarms.extend(cloud.clock_offset().and_then(clock));
     }
     alarms.extend(watched.data_dir.as_deref().and_then(free_bytes).and_then(disk_space));
-    Ok(alarms)
+    alarms
 }
 
 fn relay_behind(waiting_since: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<Alarm> {
@@ -150,6 +155,8 @@ fn log(known: &[Alarm], found: &[Alarm]) {
                 limit_bytes,
                 "ALARM: the disk is nearly full; when it is, no lead can be taken in: make room"
             ),
+            // Found only while somebody watches.
+            Alarm::NumbersBehind | Alarm::DevicesLeftOut { .. } => {}
             Alarm::Clock { offset_seconds } => tracing::error!(
                 offset_seconds,
                 "ALARM: this computer's clock and the cloud's differ; set this one, or iPads may not be let in"
@@ -160,6 +167,7 @@ fn log(known: &[Alarm], found: &[Alarm]) {
         let ended = match alarm {
             Alarm::RelayBehind { .. } => "leads wait for the cloud for no longer than they may",
             Alarm::DiskSpace { .. } => "there is room on the disk again",
+            Alarm::NumbersBehind | Alarm::DevicesLeftOut { .. } => continue,
             Alarm::Clock { .. } => "this computer's clock and the cloud's agree again",
         };
         tracing::info!("the alarm is over: {ended}");

@@ -1,7 +1,7 @@
 //! What is going on in a store, for whoever watches it: leads, devices, and of a hub how its relay fares (TIER-5, CRM-4).
 //!
 //! A [`LiveReport`] is all of it at one moment. It is put together only while somebody watches, once for all who do, and told
-//! when it has changed. Counting leads reads all of their rows, so this rests after each report for [`REST_FACTOR`] times as long
+//! when it has changed, or is some seconds old. Counting leads reads all of their rows, so this rests after each report for [`REST_FACTOR`] times as long
 //! as that one took: a store of millions is told of more rarely, and never busy with it.
 //!
 //! - [`report`]: what is told.
@@ -14,7 +14,7 @@ mod report;
 
 pub use report::{
     LiveDevice, LiveHour, LiveLeads, LiveReach, LiveRelay, LiveReport, LiveStanding, LiveStore, LiveTrouble,
-    Reach, Trust,
+    ReachNow, Trust,
 };
 
 use std::sync::Arc;
@@ -34,6 +34,9 @@ const REST_FACTOR: u32 = 19;
 /// How many may watch at once; each holds a connection.
 pub const MAX_WATCHERS: usize = 64;
 
+/// Longest time after which the same is told again: by it ages are counted.
+const MAX_AGE: Duration = Duration::from_secs(15);
+
 /// What whoever watches is told.
 #[derive(Debug, Clone, Default)]
 pub enum Told {
@@ -42,6 +45,8 @@ pub enum Told {
     Nothing,
     /// The newest report, as JSON of one line.
     Report(Bytes),
+    /// Nothing can be told now: what was told before is not how it is. Whoever watches asks again.
+    Unknown,
     /// The server stops.
     Closed,
 }
@@ -56,7 +61,8 @@ impl Live {
     /// Begins when the first one watches.
     pub(crate) fn start(sources: Sources) -> Self {
         let live = Self { told: Arc::new(watch::Sender::default()), begun: Arc::default() };
-        tokio::spawn(tell(sources, Arc::clone(&live.told), Arc::clone(&live.begun)));
+        let teller = Teller { told: Arc::clone(&live.told), last: None, last_told_at: Instant::now() };
+        tokio::spawn(teller.tell(sources, Arc::clone(&live.begun)));
         live
     }
 
@@ -65,6 +71,13 @@ impl Live {
         if self.told.receiver_count() >= MAX_WATCHERS {
             return None;
         }
+        // Whoever asks again after nothing could be told waits until something can.
+        self.told.send_if_modified(|told| {
+            if matches!(told, Told::Unknown) {
+                *told = Told::Nothing;
+            }
+            false
+        });
         let watcher = self.told.subscribe();
         self.begun.notify_one();
         Some(watcher)
@@ -77,46 +90,77 @@ impl Live {
     }
 }
 
-async fn tell(sources: Sources, told: Arc<watch::Sender<Told>>, begun: Arc<Notify>) {
-    let mut last = None;
-    loop {
-        if matches!(*told.borrow(), Told::Closed) {
+/// Puts reports together, one after the other. When it ends, for whatever reason, so does every stream: nobody is shown for ever
+/// what was true once.
+struct Teller {
+    told: Arc<watch::Sender<Told>>,
+    last: Option<LiveReport>,
+    last_told_at: Instant,
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.told.send_replace(Told::Closed);
+    }
+}
+
+impl Teller {
+    async fn tell(mut self, sources: Sources, begun: Arc<Notify>) {
+        let mut is_failing = false;
+        loop {
+            if matches!(*self.told.borrow(), Told::Closed) {
+                return;
+            }
+            if self.told.receiver_count() == 0 {
+                // What is in there is old when the next one comes.
+                self.say(Told::Nothing);
+                self.last = None;
+                begun.notified().await;
+                continue;
+            }
+            let (report, counted_for) = match sources.heard().await {
+                Ok(heard) => {
+                    let asked_at = Instant::now();
+                    (sources.report(heard).await, asked_at.elapsed())
+                }
+                Err(error) => (Err(error.into()), Duration::ZERO),
+            };
+            match report {
+                Ok(report) => {
+                    is_failing = false;
+                    self.tell_if_news(report);
+                }
+                Err(error) => {
+                    // Once: it may last for long.
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::warn!(%error, "it cannot be told now what is going on");
+                    }
+                    self.last = None;
+                    self.say(Told::Unknown);
+                }
+            }
+            tokio::time::sleep(INTERVAL.max(counted_for * REST_FACTOR)).await;
+        }
+    }
+
+    fn tell_if_news(&mut self, report: LiveReport) {
+        let is_known = self.last.as_ref().is_some_and(|last| report.says_the_same(last));
+        if is_known && self.last_told_at.elapsed() < MAX_AGE {
             return;
         }
-        if told.receiver_count() == 0 {
-            last = None;
-            told.send_if_modified(|told| {
-                !matches!(told, Told::Closed) && {
-                    *told = Told::Nothing;
-                    false
-                }
-            });
-            begun.notified().await;
-            continue;
-        }
-        let (report, counted_for) = match sources.heard().await {
-            Ok(heard) => {
-                let asked_at = Instant::now();
-                (sources.report(heard).await, asked_at.elapsed())
+        // Writing plain data cannot fail.
+        self.say(Told::Report(serde_json::to_vec(&report).unwrap_or_default().into()));
+        (self.last, self.last_told_at) = (Some(report), Instant::now());
+    }
+
+    /// What was closed stays so.
+    fn say(&self, next: Told) {
+        self.told.send_if_modified(|told| {
+            let is_open = !matches!(told, Told::Closed);
+            if is_open {
+                *told = next;
             }
-            Err(error) => (Err(error.into()), Duration::ZERO),
-        };
-        match report {
-            Ok(report) if last.as_ref().is_some_and(|last| report.says_the_same(last)) => {}
-            Ok(report) => {
-                // Writing plain data cannot fail.
-                let text = serde_json::to_vec(&report).unwrap_or_default();
-                told.send_if_modified(|told| {
-                    let is_open = !matches!(told, Told::Closed);
-                    if is_open {
-                        *told = Told::Report(text.into());
-                    }
-                    is_open
-                });
-                last = Some(report);
-            }
-            Err(error) => tracing::warn!(%error, "it cannot be told now what is going on"),
-        }
-        tokio::time::sleep(INTERVAL.max(counted_for * REST_FACTOR)).await;
+            is_open
+        });
     }
 }

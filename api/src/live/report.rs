@@ -19,8 +19,11 @@ use super::devices::{self, Known};
 use crate::conditions::{Conditions, Heard};
 use crate::store::Store;
 
-/// How long the rows may take to get to where the log is. They are milliseconds behind it.
-const PROJECTION_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the rows may take to get to where the log is. The runner gathers for up to two seconds while much comes in.
+const PROJECTION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Most devices that a report has: ten times as many as a large store.
+const MAX_DEVICES: usize = 10_000;
 
 /// What is going on in a store, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -92,9 +95,9 @@ pub struct LiveDevice {
     pub heard_at: Option<Timestamp>,
     /// What can be said of it.
     pub standing: LiveStanding,
-    /// Numbers that it is known to have saved, and that are not here.
+    /// Numbers that it is known to have saved, and that are not here. None at a hub: what the cloud has, it need not have.
     pub missing: u64,
-    /// Leads that it still holds for this store; left out when it has not said so.
+    /// Leads that it still holds for this store; left out when it has not said so, or more is known of it since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<u64>,
     /// When the first of them was saved, by the device's clock.
@@ -116,11 +119,12 @@ pub enum LiveStanding {
     Complete,
     /// It still holds something.
     Behind,
-    /// It was not heard for over five minutes: what it holds, nobody knows.
+    /// It was not heard for over five minutes, or never: what it holds, nobody knows.
     Silent,
-    /// It was let in, and nothing has come from it.
+    /// It was let in a moment ago, and nothing has come from it yet.
     Nothing,
-    /// It was shut out, or another installation has come in under its name, and nothing is known that it still holds.
+    /// It was shut out, or another installation has come in under its name and this one was not heard since; and nothing is
+    /// known that it still holds.
     Retired,
 }
 
@@ -189,7 +193,7 @@ pub enum Trust {
 }
 
 /// What tells how iPads reach the hub, at the moment of asking.
-pub type Reach = Arc<dyn Fn() -> LiveReach + Send + Sync>;
+pub type ReachNow = Arc<dyn Fn() -> LiveReach + Send + Sync>;
 
 /// Where a report comes from.
 pub(crate) struct Sources {
@@ -198,7 +202,7 @@ pub(crate) struct Sources {
     pub(crate) conditions: Conditions,
     pub(crate) projections: Waker,
     pub(crate) relay: Option<RelayHandle>,
-    pub(crate) reach: Option<Reach>,
+    pub(crate) reach: Option<ReachNow>,
     pub(crate) watchman: Watchman,
 }
 
@@ -221,20 +225,27 @@ impl LiveReport {
 }
 
 impl Sources {
-    /// What devices say of themselves, once the rows know all that was in the log by then: what a device says that it has sent
-    /// must not look as if it were missing. Where nobody projects, the rows tell what they know.
-    pub(super) async fn heard(&self) -> Result<BTreeMap<DeviceId, Heard>, sqlx::Error> {
+    /// What devices say of themselves, once the rows know all that was in the log by then, and whether they do: what a device says
+    /// that it has sent must not look as if it were missing.
+    pub(super) async fn heard(&self) -> Result<(BTreeMap<DeviceId, Heard>, bool), sqlx::Error> {
         let heard = self.conditions.all().await?;
         let head = event_store::head(self.store.pool()).await?.position;
         self.projections.wake();
         for projection in [&LEADS, &DEVICES] {
-            let _ = projections::wait_for(self.store.pool(), projection, head, PROJECTION_TIMEOUT).await;
+            let reached =
+                projections::wait_for(self.store.pool(), projection, head, PROJECTION_TIMEOUT).await;
+            if reached.is_err() {
+                return Ok((heard, false));
+            }
         }
-        Ok(heard)
+        Ok((heard, true))
     }
 
     /// Counts, and puts together what is known.
-    pub(super) async fn report(&self, heard: BTreeMap<DeviceId, Heard>) -> Result<LiveReport, ReportError> {
+    pub(super) async fn report(
+        &self,
+        (heard, is_current): (BTreeMap<DeviceId, Heard>, bool),
+    ) -> Result<LiveReport, ReportError> {
         let now = OffsetDateTime::now_utc();
         let pool = self.store.pool();
         let statistics = projections::statistics::of_store(pool, now).await?;
@@ -252,14 +263,23 @@ impl Sources {
             leads: statistics.by_device,
         };
         let identity = self.store.identity();
+        let mut devices = devices::report(known, identity.tier, now);
+        let mut alarms = self.watchman.alarms();
+        if !is_current {
+            alarms.push(Alarm::NumbersBehind);
+        }
+        if let Some(count) = devices.len().checked_sub(MAX_DEVICES).filter(|count| *count > 0) {
+            devices.truncate(MAX_DEVICES);
+            alarms.push(Alarm::DevicesLeftOut { count: count as u64 });
+        }
         Ok(LiveReport {
             at: Timestamp::new(now),
             store: LiveStore { id: identity.id, tier: identity.tier },
             leads,
-            devices: devices::report(known, now),
+            devices,
             relay: self.relay().await?,
             reach: self.reach.as_ref().map(|reach| reach()),
-            alarms: self.watchman.alarms(),
+            alarms,
         })
     }
 

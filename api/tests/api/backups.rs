@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::bad_input::{assert_problem, gzip};
-use crate::server::{Answer, Server, lead};
+use crate::clients::{registered, token_for};
+use crate::server::{Answer, Server, lead, lead_with};
 
 /// A snapshot of a device that holds these entries.
 pub(crate) fn snapshot(device: &str, entries: &[Value]) -> Value {
@@ -52,6 +53,34 @@ fn client_id(number: u64) -> ClientId {
 
 fn at() -> Timestamp {
     "2026-05-24T09:00:00Z".parse().unwrap()
+}
+
+/// A hub brings what it was given some time ago. What the device has brought itself since stays the newest.
+#[actix_web::test]
+async fn a_hub_brings_no_backup_over_one_that_holds_more() {
+    let server = Server::start().await;
+    let (hub, secret) = registered(&server, "hub-1", "relay").await;
+    let token = token_for(&server.address(), &hub, &secret).await;
+    let brought = async |entries: u64, taken_at: i64| {
+        let by = |number| lead_with(number, |lead| lead["operator"] = "Ola".into());
+        let mut snapshot = snapshot("ipad-7", &(1..=entries).map(by).collect::<Vec<_>>());
+        snapshot["takenAt"] = taken_at.into();
+        let url = format!("{}/api/devices/ipad-7/backups", server.address());
+        let request = awc::Client::default().put(url).bearer_auth(&token).send_body(snapshot.to_string());
+        Answer::read(request.await.unwrap()).await.status
+    };
+    let noon = 1_779_537_791_000;
+    assert_eq!(back_up(&server, &snapshot("ipad-7", &[lead(1), lead(2)])).await.status, 201, "at noon");
+    for (entries, taken_at, status, case) in [
+        (1, noon + 60_000, 200, "it holds less, whatever its clock says"),
+        (2, noon - 60_000, 200, "it holds as much, and is older"),
+        (2, noon + 60_000, 201, "it holds as much, and is newer"),
+        (2, noon + 90_000, 200, "the very same records"),
+        (3, noon - 60_000, 201, "it holds more, whatever its clock says"),
+    ] {
+        assert_eq!(brought(entries, taken_at).await, status, "{case}");
+    }
+    assert_eq!(versions(&server, "ipad-7").await, [3, 2, 1]);
 }
 
 /// SYN-9: what a device ships comes back to the byte, and the same is not stored twice.

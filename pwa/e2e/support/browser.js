@@ -48,7 +48,7 @@ export class Ipad {
     this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
     const [context] = this.#browser.contexts();
     this.#page = context.pages()[0] ?? (await context.newPage());
-    this.#page.setDefaultTimeout(20_000);
+    this.#page.setDefaultTimeout(40_000);
     await this.#page.setViewportSize({ width: 1133, height: 744 });
     return this.#page;
   }

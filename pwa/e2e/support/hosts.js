@@ -17,7 +17,7 @@ const BRIDGE = fileURLToPath(new URL('./bridge.js', import.meta.url));
  */
 export async function makeHosts(...names) {
   try {
-    return Namespaces.make(names);
+    return await Namespaces.make(names);
   } catch (error) {
     return Ports.make(names, `ports of this computer, because it makes no namespaces: ${error.message}`);
   }
@@ -33,11 +33,14 @@ class Namespaces {
   #number = (process.pid % 200) + 1;
   #hosts = [];
 
-  static make(names) {
+  static async make(names) {
     const made = new Namespaces();
     try {
       const hosts = made.#make(names);
-      return { ...hosts, kind: made.kind, remove: () => made.#remove() };
+      // A firewall of the machine's may let nothing through.
+      const [one, other] = Object.values(hosts);
+      await check(one, other);
+      return { ...hosts, kind: made.kind, canCutBrowsers: true, remove: () => made.#remove() };
     } catch (error) {
       made.#remove();
       throw error;
@@ -91,12 +94,38 @@ class Namespaces {
   }
 }
 
+/** Whether one host reaches another. */
+async function check(one, other) {
+  const serve = `require('node:net').createServer().listen(${PORT}, () => console.log('ready'))`;
+  const server = spawn(...other.wrap(process.execPath, ['-e', serve]), { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    await ready(server);
+    const [host] = other.listen.split(':');
+    const reach = `require('node:net').connect(${PORT}, '${host}', () => process.exit(0)).on('error', () => process.exit(1)); setTimeout(() => process.exit(1), 5000)`;
+    const [code] = await once(spawn(...one.wrap(process.execPath, ['-e', reach]), { stdio: 'ignore' }), 'exit');
+    if (code !== 0) throw new Error('one namespace does not reach another');
+  } finally {
+    const gone = once(server, 'exit');
+    server.kill('SIGKILL');
+    await gone;
+  }
+}
+
+/** Waits until a program says something. */
+async function ready(child) {
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`a program in a namespace ended with ${code}`);
+  });
+  await Promise.race([once(child.stdout, 'data'), ended]);
+  ended.catch(() => undefined);
+}
+
 /** Leads from here into the namespace: by a socket in the file system, which namespaces share. */
 async function bridge(namespace, port) {
   const folder = temporaryFolder('bridge');
   const path = join(folder.path, 'socket');
   const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, BRIDGE, path, port], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await once(child.stdout, 'data');
+  await ready(child);
   const server = createServer((near) => passOn(near, connect(path)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -136,7 +165,8 @@ class Ports {
         mend: () => relay.mend(),
       };
     }
-    return { ...hosts, kind, remove: () => relays.forEach((relay) => relay.remove()) };
+    // What a browser sends goes by its own way.
+    return { ...hosts, kind, canCutBrowsers: false, remove: () => relays.forEach((relay) => relay.remove()) };
   }
 }
 

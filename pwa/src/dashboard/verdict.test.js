@@ -24,7 +24,7 @@ test('it is green when everything is in the cloud, and where there was nothing y
 });
 
 test('a device that was never heard is named beside the rest', () => {
-  assert.deepEqual(verdict({ devices: [device(), device({ standing: 'nothing', heardAt: undefined, left: undefined })] }), ['green', 'done', 'unheard']);
+  assert.deepEqual(verdict({ devices: [device(), device({ standing: 'nothing', heardAt: undefined, left: undefined })] }), ['green', 'known', 'unheard']);
 });
 
 test('what is on the hub or on a device waits, and is counted', () => {
@@ -52,7 +52,7 @@ test('numbers that no device holds any more come first', () => {
 test('of a device that was shut out or replaced only what it is known to hold counts', () => {
   assert.deepEqual(verdict({ devices: [device({ standing: 'retired' })] }), ['green', 'done']);
   assert.deepEqual(verdict({ devices: [device({ isRevoked: true, standing: 'silent' })] }), ['green', 'done']);
-  assert.deepEqual(verdict({ devices: [device({ isRevoked: true, standing: 'nothing' })] }), ['green', 'done']);
+  assert.deepEqual(verdict({ devices: [device({ isRevoked: true, standing: 'nothing', left: undefined })] }), ['green', 'known']);
   assert.deepEqual(verdict({ devices: [device({ isRevoked: true, standing: 'silent', left: 4 })] }), ['red', 'holding']);
 });
 

@@ -54,7 +54,8 @@ export function verdictOf({ alarms, devices, leads, relay }: Report, isLost: boo
 
   const right: Finding[] = [];
   // What was so when the server was last heard is no comfort now.
-  if (isAllHere && !isLost) right.push({ code: leads.total === 0 ? 'empty' : silent.length > 0 ? 'known' : 'done' });
+  const isUnsure = silent.length > 0 || unheard.length > 0 || devices.some((device) => isOut(device) && device.left === undefined);
+  if (isAllHere && !isLost) right.push({ code: leads.total === 0 ? 'empty' : isUnsure ? 'known' : 'done' });
   if (unheard.length > 0) right.push({ code: 'unheard', devices: unheard });
 
   const found = [...wrong, ...right];

@@ -109,7 +109,7 @@ pub(super) fn announce(reach: &Reach<'_>, first: Option<&First>) -> std::io::Res
 }
 
 /// What tells whoever watches how iPads reach this server, at the moment of asking.
-pub(super) fn live(bound: SocketAddr, is_secure: bool, tls: &Tls) -> std::io::Result<live::Reach> {
+pub(super) fn live(bound: SocketAddr, is_secure: bool, tls: &Tls) -> std::io::Result<live::ReachNow> {
     if let Some(own) = &tls.own {
         let (addresses, setup) = (own.addresses(bound), own.setup.local_addr()?);
         let (authority, fingerprint) = (own.authority.name.clone(), own.authority.fingerprint());
