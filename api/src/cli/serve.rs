@@ -169,10 +169,9 @@ impl Serve {
             () = look_at(looked_at) => {}
         }
         tracing::info!("stopping; requests in flight are answered first");
-        context.close_streams();
         // Joins a thread, which takes a moment.
         let said = tokio::task::spawn_blocking(move || drop((announcer, tls)));
-        handle.stop(true).await;
+        context.stop(&handle).await;
         if let Some(setup_page) = setup_page {
             setup_page.stop(true).await;
         }

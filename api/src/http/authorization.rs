@@ -92,6 +92,8 @@ impl Requirement for TakesBackups {
 pub(crate) struct Authorized<R> {
     /// Who calls.
     pub(crate) principal: Principal,
+    /// By which token: what lasts longer than an answer asks again whether it counts.
+    pub(crate) token: String,
     requirement: PhantomData<R>,
 }
 
@@ -123,7 +125,7 @@ impl<R: Requirement> FromRequest for Authorized<R> {
                 other => unavailable(&other),
             })?;
             if R::ANY_OF.iter().any(|scope| principal.scopes.contains(*scope)) {
-                Ok(Self { principal, requirement: PhantomData })
+                Ok(Self { principal, token, requirement: PhantomData })
             } else {
                 Err(Problem::insufficient_scope(R::ANY_OF))
             }

@@ -1,11 +1,15 @@
 //! `GET /api/live`: what is going on, as it happens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{self, ContentEncoding};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpResponse, get};
+use domain::Timestamp;
 use futures_util::stream;
+use identity::Authority;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -14,8 +18,7 @@ use super::authorization::{Authorized, WatchesEvent};
 use super::problem::Problem;
 use crate::live::{LiveReport, Told};
 
-/// How long a stream may last. Then it is asked for again, and looked at again who asks: whoever was shut out meanwhile sees no
-/// more than this.
+/// How long a stream may last. Then it is asked for again: a proxy or a network may have forgotten it.
 const MAX_STREAM: Duration = Duration::from_secs(5 * 60);
 
 /// How long nothing may be said, before it is said that there is nothing: by that a browser notices that the network is gone.
@@ -39,16 +42,19 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 )]
 #[get("/api/live")]
 pub(crate) async fn watch_live(
-    _: Authorized<WatchesEvent>,
+    caller: Authorized<WatchesEvent>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
     let Some(told) = context.live.watch() else {
         return Err(Problem::unavailable("Too many watch at this moment. Try again."));
     };
     let ends_at = Instant::now() + MAX_STREAM;
-    let events = stream::unfold(Watcher { told, ends_at, is_first: true }, |mut watcher| async move {
+    let Authorized { token, .. } = caller;
+    let watcher = Watcher { told, ends_at, is_first: true, token, authority: Arc::clone(&context.authority) };
+    let events = stream::unfold(watcher, |mut watcher| async move {
         let said = watcher.next().await?;
-        Some((Ok::<_, actix_web::Error>(said), watcher))
+        // Whoever was shut out meanwhile is told no more, and asks again, and is told why.
+        watcher.still_may().await.then_some((Ok::<_, actix_web::Error>(said), watcher))
     });
     Ok(HttpResponse::Ok()
         // What is compressed on the way is held back until there is enough of it.
@@ -65,9 +71,16 @@ struct Watcher {
     ends_at: Instant,
     /// What was there before anybody watched is told at once.
     is_first: bool,
+    token: String,
+    authority: Arc<Authority>,
 }
 
 impl Watcher {
+    async fn still_may(&self) -> bool {
+        let now = Timestamp::new(OffsetDateTime::now_utc());
+        self.authority.authorize_lately(&self.token, now).await.is_ok()
+    }
+
     /// What is to be said next; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {

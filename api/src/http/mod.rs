@@ -12,6 +12,7 @@ mod feed;
 mod guard;
 pub mod health;
 mod hubs;
+mod in_flight;
 mod live;
 mod log;
 mod methods;
@@ -32,7 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use domain::StoreState;
@@ -44,6 +45,7 @@ use rustls::ServerConfig;
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
+use in_flight::InFlight;
 pub use origin::{Origin, OriginError};
 pub use proxies::{TrustedProxy, TrustedProxyError};
 use rate_limit::RateLimit;
@@ -86,6 +88,8 @@ pub struct Context {
     live: Arc<Live>,
     /// Of a hub: its relay.
     relay: Option<RelayHandle>,
+    /// Requests that are being answered.
+    in_flight: InFlight,
     /// What was said about callers.
     settings: Arc<Settings>,
     /// How often each address has asked for a token by a secret.
@@ -138,6 +142,7 @@ impl Context {
             conditions,
             live: Arc::new(live),
             relay,
+            in_flight: InFlight::default(),
             device_sends: Arc::new(settings.device_sends()),
             settings: Arc::new(settings),
             token_attempts: Arc::default(),
@@ -163,9 +168,19 @@ impl Context {
         RelayProgress { relayed_through: Some(status.relayed_through), cloud_receipt: status.cloud_receipt }
     }
 
-    /// Lets go of whoever watches, for whom a server that stops would wait.
-    pub fn close_streams(&self) {
+    /// Stops a server: takes no new connection, answers what it was asked, and closes the others.
+    pub async fn stop(&self, server: &ServerHandle) {
+        // Whoever watches would never be answered to the end.
         self.live.close();
+        server.pause().await;
+        let answered = async {
+            while !self.in_flight.is_over() {
+                tokio::time::sleep(SHUTDOWN_POLL).await;
+            }
+        };
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, answered).await;
+        tokio::time::sleep(SHUTDOWN_FLUSH).await;
+        server.stop(false).await;
     }
 
     /// Writes what devices have said of themselves and what is not written yet, before a server ends.
@@ -183,8 +198,14 @@ impl Context {
     }
 }
 
-/// Seconds that requests in flight get to finish when the server stops.
-const SHUTDOWN_SECONDS: u64 = 20;
+/// How long requests in flight get to finish when the server stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long the end of what was answered may be on its way to the network.
+const SHUTDOWN_FLUSH: Duration = Duration::from_millis(250);
+
+/// How often it is looked whether they have.
+const SHUTDOWN_POLL: Duration = Duration::from_millis(20);
 
 /// Connections that may wait to be accepted: of all devices at once, when a network or a server has come back.
 const MAX_WAITING_CONNECTIONS: i32 = 1024;
@@ -223,6 +244,7 @@ fn serve_by(listener: TcpListener, tls: Option<ServerConfig>, context: Context) 
                     .wrap(Compress::default())
                     .wrap(from_fn(log::log_request))
                     .wrap(cors)
+                    .wrap(from_fn(in_flight::count))
             })
             .app_data(web::Data::new(context.clone()))
             .configure(routes)
@@ -241,8 +263,7 @@ fn serve_by(listener: TcpListener, tls: Option<ServerConfig>, context: Context) 
         None => server.listen(listener)?,
         Some(tls) => server.tls_handshake_timeout(TLS_HANDSHAKE_TIMEOUT).listen_rustls_0_23(listener, tls)?,
     };
-    let server = server.disable_signals().shutdown_timeout(SHUTDOWN_SECONDS).run();
-    Ok(server)
+    Ok(server.disable_signals().run())
 }
 
 /// The routes that the OpenAPI document describes.

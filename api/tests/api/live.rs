@@ -7,6 +7,7 @@ use leadlog::conditions::{Conditions, Heard};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::clients::{registered, token_for};
 use crate::enrolment::Device;
 use crate::hub::{Host, give, until};
 use crate::program::Program;
@@ -167,6 +168,18 @@ async fn who_watches_is_shown_nothing_old() {
     sqlx::query("ALTER TABLE gone RENAME TO device_conditions").execute(&server.pool).await.unwrap();
     let first = until(async || Watching::begin(&server.address(), &server.token).await.next().await).await;
     assert_eq!(first["leads"]["total"], 0);
+}
+
+/// AUT-4: taking back counts before the next word.
+#[actix_web::test]
+async fn who_was_shut_out_is_told_no_more() {
+    let server = Server::start().await;
+    let (screen, secret) = registered(&server, "screen", "organize").await;
+    let token = token_for(&server.address(), &screen, &secret).await;
+    let mut watching = Watching::begin(&server.address(), &token).await;
+    watching.next().await.unwrap();
+    identity::revoke(&server.pool, &screen).await.unwrap();
+    while watching.next().await.is_some() {}
 }
 
 /// It is written late and by several processes, and so in any order.
