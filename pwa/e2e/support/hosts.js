@@ -1,11 +1,12 @@
 // Computers of their own on one machine: each with an address, and a cable that can be cut. A cut cable says nothing, where a
 // process that was killed closes its connections.
 import { execFileSync, spawn } from 'node:child_process';
-import { createServer, connect } from 'node:net';
 import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './free-port.js';
+import { passOn } from './pass-on.js';
 import { temporaryFolder } from './server.js';
 
 const PORT = 8443;
@@ -137,13 +138,6 @@ async function bridge(namespace, port) {
       folder.remove();
     },
   };
-}
-
-/** Passes on what either says, until one of them ends. */
-export function passOn(near, far) {
-  near.pipe(far).pipe(near);
-  near.on('error', () => far.destroy()).on('close', () => far.destroy());
-  far.on('error', () => near.destroy()).on('close', () => near.destroy());
 }
 
 class Ports {
