@@ -6,7 +6,7 @@
 //!
 //! To change a form: raise the `FORM_VERSION` of its events and their line in [`EVENT_FORMS`], add an [`Upcaster`] from
 //! the form before, and keep a stored example of the new form beside those of the earlier ones
-//! (`projections/tests/events/`). A new optional field needs none of this.
+//! (`projections/tests/projections/events/`). A new optional field needs none of this.
 
 use std::borrow::Cow;
 

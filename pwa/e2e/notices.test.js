@@ -4,13 +4,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
-import { field, fill, openConnected, openReady, PEOPLE, save, see, seeSaved, SYNCED, tapSave } from './support/capture.js';
+import { field, fill, HUB, openConnected, openReady, PEOPLE, save, see, seeSaved, SOLO, SYNCED, tapSave } from './support/capture.js';
 import { Server } from './support/server.js';
 import { until } from './support/until.js';
 
 const KNOWN = 'Ten e-mail już jest na liście. Możesz zapisać mimo to.';
-const SOLO = 'Brak sieci: zapisuję na tym iPadzie.';
-const HUB = 'Tryb lokalny: zgłoszenia trafiają do huba.';
 /** A server has to be missed twice. */
 const HEARTBEATS_MS = 90_000;
 

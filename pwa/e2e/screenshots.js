@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ipad } from './support/browser.js';
-import { field, fill, openConnected, openReady, PEOPLE, save, see, seeConnected, SYNCED, tapSave } from './support/capture.js';
+import { field, fill, HUB, openConnected, openReady, PEOPLE, save, see, seeConnected, SOLO, SYNCED, tapSave } from './support/capture.js';
 import { openDevicePage, openRestorePage, openScreen, syncNow } from './support/device-page.js';
 import { Provider } from './support/provider.js';
 import { Server } from './support/server.js';
@@ -60,7 +60,7 @@ const MOMENTS = {
       await route.fulfill({ response, headers: { ...response.headers(), 'leadlog-tier': 'hub' } });
     });
     await page.reload();
-    await page.getByText('Tryb lokalny: zgłoszenia trafiają do huba.').waitFor({ timeout: HEARTBEATS_MS });
+    await page.getByText(HUB).waitFor({ timeout: HEARTBEATS_MS });
     await page.unroute(/\/api\/health/);
   },
   async device(page) {
@@ -222,7 +222,7 @@ const MOMENTS = {
   async waiting(page, server) {
     await server.stop();
     await page.context().setOffline(true);
-    await page.getByText('Brak sieci: zapisuję na tym iPadzie.').waitFor({ timeout: HEARTBEATS_MS });
+    await page.getByText(SOLO).waitFor({ timeout: HEARTBEATS_MS });
     await save(page, PEOPLE.zofia);
     await save(page, PEOPLE.anna);
     await page.getByRole('button', { name: 'Zapisz', exact: true }).waitFor();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { smallTargets, violations } from './support/axe.js';
 import { Ipad } from './support/browser.js';
-import { field, openConnected, openReady, PEOPLE, save, see, SYNCED } from './support/capture.js';
+import { field, openConnected, openReady, PEOPLE, save, see, SOLO, SYNCED } from './support/capture.js';
 import { backToForm, openDevicePage, openScreen, syncNow } from './support/device-page.js';
 import { Provider } from './support/provider.js';
 import { Server } from './support/server.js';
@@ -147,7 +147,7 @@ test('a session that ends is told, then asked about once, and every lead on the 
   await page.clock.fastForward(12 * HOUR_MS);
   await save(page, person('reconnect-offline'));
   await page.clock.fastForward(60_000);
-  await see(page, 'Brak sieci: zapisuję na tym iPadzie.');
+  await see(page, SOLO);
   assert.equal(await dialog(ASK).count(), 0);
 
   // Nor while somebody types.

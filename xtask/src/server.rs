@@ -15,10 +15,16 @@ pub(crate) fn build(workspace: &Workspace, steps: &Steps) -> Result<PathBuf> {
     Ok(workspace.program("leadlog"))
 }
 
-/// The same as the tests' build leaves it. Asked for in the same breath as the workspace's tests, it takes the
-/// dependencies with the features that those have compiled already.
-pub(crate) fn build_with_tests(workspace: &Workspace, steps: &Steps) -> Result<PathBuf> {
-    let args = ["test", "--workspace", "--release", "--no-run", "--test", "api"];
+/// The programs that browser tests start, as the tests' build leaves them. Asked for in the same breath as the workspace's
+/// tests, they take the dependencies with the features that those have compiled already.
+pub(crate) struct TestPrograms {
+    pub(crate) leadlog: PathBuf,
+    /// Makes computers of their own.
+    pub(crate) venue: PathBuf,
+}
+
+pub(crate) fn build_with_tests(workspace: &Workspace, steps: &Steps) -> Result<TestPrograms> {
+    let args = ["test", "--workspace", "--release", "--no-run", "--test", "api", "--test", "cables"];
     steps.tool("compile leadlog", &mut workspace.cargo(&args))?;
-    Ok(workspace.program("leadlog"))
+    Ok(TestPrograms { leadlog: workspace.program("leadlog"), venue: workspace.program("venue") })
 }

@@ -4,10 +4,11 @@
 //! for assertions that it signs. Saving knows nothing of all this (invariant 10): without a token nothing is sent, and the
 //! outbox waits.
 //!
-//! - **At its own address, an assertion is for the store of the enrolment alone.** Another store there, or one that does not
-//!   know this key any more, wants a new enrolment; the outbox stays as it is.
-//! - **A hub knows the device from its cloud.** There an assertion is for whichever store says that it is a hub, and never for
-//!   the own one: what a hub was shown opens nothing at the cloud. A hub that does not know the device yet is asked again.
+//! - **At its own address, an assertion is for the store of the enrolment**, or for a hub that answers in its place: a network may
+//!   lead the cloud's name to the hub, and another hub may have taken over the name of the one that was lost. Any other store
+//!   there, or one that does not know this key any more, wants a new enrolment; the outbox stays as it is.
+//! - **A hub knows the device from its cloud.** At its address an assertion is for whichever store says that it is a hub, and never
+//!   for the own one: what it was shown opens nothing at the cloud. A hub that does not know the device yet is asked again.
 //! - **The time is the store's.** The clock of the device may be wrong: where a store refuses an assertion and its header
 //!   `Date` shows another time, that one is used from then on.
 //! - **A key belongs to one installation.** Storage that was wiped under the page begins another, which is let in anew.
@@ -50,6 +51,12 @@ const NO_CODE: &str = "urn:leadlog:problem:invalid-code";
 
 /// A clock that is further off than this is not what a network's delay makes of it, in milliseconds.
 const CLOCK_TOLERANCE_MS: f64 = 20_000.0;
+
+/// How often a token is asked for in a row: another clock and another store may each take one more, and that store's clock, too.
+const MAX_ASSERTIONS: usize = 4;
+
+/// A store, as whom an assertion is for.
+const AUDIENCE: &str = "urn:leadlog:store:";
 
 /// What the token route wants (RFC 7523, section 2.2).
 const ASSERTION_FORM: &str = "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A\
@@ -97,6 +104,8 @@ struct Access {
     asking: Option<Promise>,
     /// How far that store's clock is ahead of this one, in milliseconds.
     ahead_ms: f64,
+    /// The store that has given a token there last.
+    store: Option<String>,
 }
 
 /// Why a device was not let in.
@@ -263,48 +272,55 @@ impl Identity {
         let Some(enrolment) = self.enrolment.borrow().clone() else { return };
         let (era, is_own) = (self.era.get(), target == OWN);
         let route = |route: &str| [base_url, route].concat();
-        let url = route(TOKEN_ROUTE);
-        let mut audience = "urn:leadlog:store:".to_owned();
-        if is_own {
-            audience.push_str(&enrolment.store_id);
+        let hub = async || match probe(&route(HEALTH_ROUTE), PROBE_TIMEOUT_MS).await {
+            Some((store, Tier::Hub)) => Some(store.to_string()),
+            _ => None,
+        };
+        let mut store = if is_own {
+            // Who answers there is asked only when that store refuses: nothing is to come before the first lead.
+            self.with(target, |access| access.store.clone()).unwrap_or_else(|| enrolment.store_id.clone())
         } else {
-            let hub = match probe(&route(HEALTH_ROUTE), PROBE_TIMEOUT_MS).await {
-                Some((store, Tier::Hub)) => store.to_string(),
-                _ => return,
-            };
-            if hub == enrolment.store_id {
-                return;
+            match hub().await.filter(|hub| *hub != enrolment.store_id) {
+                Some(hub) => hub,
+                None => return,
             }
-            audience.push_str(&hub);
-        }
-        for _ in 0..2 {
+        };
+        for _ in 0..MAX_ASSERTIONS {
             let ahead_ms = self.with(target, |access| access.ahead_ms);
-            let assertion = self.key.assertion(&enrolment.id, &audience, ahead_ms);
+            let assertion = self.key.assertion(&enrolment.id, &[AUDIENCE, &store].concat(), ahead_ms);
             let Ok(assertion) = JsFuture::from(assertion).await else { return };
             let mut form = ASSERTION_FORM.to_owned();
             form.push_str(&assertion.as_string().unwrap_or_default());
-            let answer = JsFuture::from(web::send_form(&url, &form, TOKEN_TIMEOUT_MS)).await;
+            let answer = JsFuture::from(web::send_form(&route(TOKEN_ROUTE), &form, TOKEN_TIMEOUT_MS)).await;
             let Some(answer) = answer.ok().and_then(|answer| answer.as_string()) else { return };
             let Some(answer) = Object::read(&answer).filter(|_| self.era.get() == era) else { return };
             let body = answer.text("body").unwrap_or_default();
             match answer.number("code") {
-                Some(200) => return self.take(target, &body),
+                Some(200) => {
+                    self.with(target, |access| access.store = Some(store));
+                    return self.take(target, &body);
+                }
                 Some(401) if says(&body, "error", UNKNOWN) => {
                     let date = answer.object("headers").and_then(|it| it.text("date")).unwrap_or_default();
                     let by_store_ms = web::ahead_ms(&date);
                     // Not so where there is no date: then nobody can say.
                     let is_clock = (by_store_ms - ahead_ms).abs() > CLOCK_TOLERANCE_MS;
-                    if !is_clock {
-                        break;
+                    if is_clock {
+                        self.with(target, |access| access.ahead_ms = by_store_ms);
+                        continue;
                     }
-                    self.with(target, |access| access.ahead_ms = by_store_ms);
+                    if !is_own {
+                        return;
+                    }
+                    let answering = hub().await.unwrap_or_else(|| enrolment.store_id.clone());
+                    if answering == store {
+                        return self.stands(Standing::Refused);
+                    }
+                    store = answering;
                 }
                 // A portal, a proxy, a store in trouble: nothing is known.
                 _ => return,
             }
-        }
-        if is_own {
-            self.stands(Standing::Refused);
         }
     }
 

@@ -127,3 +127,32 @@ async fn a_hub_that_does_not_know_the_device_is_as_good_as_none_until_it_does() 
     let state: serde_json::Value = serde_json::from_str(&device.enrolment()).unwrap();
     assert_eq!(state["state"], "connected", "what a hub says of it is no word of its store");
 }
+
+/// The network leads the cloud's name to the hub (docs/tls.md, way c), and back again: nobody is asked anything.
+#[wasm_bindgen_test]
+async fn a_hub_that_answers_by_the_name_of_the_cloud_gets_an_assertion_of_its_own() {
+    const CLOUD: &str = sync_at!("cloud-4");
+    let store = |number: u8| format!("urn:leadlog:store:00000000-0000-0000-0000-00000000000{number}");
+    let network = Network::replace();
+    let refused = serde_json::json!({ "status": 401 });
+    network.answer_next_token(&refused);
+    network.answer_health(2, "hub");
+    let device = connected_with("https://cloud-4.test", "one-name", SHOOTOUT_2026).await;
+    assert_eq!(next(&network, [CLOUD; 2]).await.authorization, "Bearer token-1");
+    assert_eq!([network.claims(0)["aud"].clone(), network.claims(1)["aud"].clone()], [store(1), store(2)]);
+    network.answer_from(2, "hub", "created");
+
+    // Back at the cloud, which knows no token of a hub.
+    network.answer_next_token(&refused);
+    network.answer_health(1, "cloud");
+    device.save(FORM).await.unwrap();
+    next(&network, [CLOUD; 2]).await;
+    network.respond(401, "application/problem+json", "{}");
+    assert_eq!(next(&network, [CLOUD; 2]).await.authorization, "Bearer token-2");
+    assert_eq!([network.claims(2)["aud"].clone(), network.claims(3)["aud"].clone()], [store(2), store(1)]);
+    network.answer();
+    let statuses = Rc::new(RefCell::new(Vec::new()));
+    until(&device, &statuses, |status| status["places"]["cloud"] == 1).await;
+    let state: serde_json::Value = serde_json::from_str(&device.enrolment()).unwrap();
+    assert_eq!(state["state"], "connected");
+}

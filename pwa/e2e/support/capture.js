@@ -9,6 +9,8 @@ export const PEOPLE = {
 export const FIELDS = { firstName: 'Imię', lastName: 'Nazwisko', email: 'E-mail', phone: 'Telefon' };
 
 export const SYNCED = 'Wszystko zsynchronizowane';
+export const HUB = 'Tryb lokalny: zgłoszenia trafiają do huba.';
+export const SOLO = 'Brak sieci: zapisuję na tym iPadzie.';
 
 /** Opens the form and waits until it would also open without a network. */
 export async function openReady(page, url) {

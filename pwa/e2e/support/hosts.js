@@ -1,20 +1,22 @@
-// Computers of their own on one machine: each with an address, and a cable that can be cut. A cut cable says nothing, where a
-// process that was killed closes its connections.
+// Computers of their own on one machine: each with an address, and a cable that is cut, or slow and lossy. A cut cable says
+// nothing, where a process that was killed closes its connections.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './free-port.js';
 import { passOn } from './pass-on.js';
 import { temporaryFolder } from './server.js';
 
+const VENUE = process.env.VENUE_BIN ?? fileURLToPath(new URL('../../../target/release/venue', import.meta.url));
 const PORT = 8443;
 const BRIDGE = fileURLToPath(new URL('./bridge.js', import.meta.url));
 
 /**
- * These hosts, on one network: network namespaces, made by `ip` of iproute2. Where nobody may make them they are ports of this
- * computer, each behind a relay that falls silent when its cable is cut. `kind` says which.
+ * These hosts, on one network: network namespaces, made by the program `venue` (venue/src/main.rs). Where nobody may make them
+ * they are ports of this computer, each behind a relay that falls silent when its cable is cut. `kind` says which.
  */
 export async function makeHosts(...names) {
   try {
@@ -24,90 +26,51 @@ export async function makeHosts(...names) {
   }
 }
 
-function ip(...args) {
-  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-}
-
 class Namespaces {
-  kind = 'network namespaces';
-  // Names and addresses that no other run has at the same time.
-  #number = (process.pid % 200) + 1;
-  #hosts = [];
+  #venue;
+  #told;
 
   static async make(names) {
     const made = new Namespaces();
-    try {
-      const hosts = made.#make(names);
-      // A firewall of the machine's may let nothing through.
-      const [one, other] = Object.values(hosts);
-      await check(one, other);
-      return { ...hosts, kind: made.kind, canCutBrowsers: true, remove: () => made.#remove() };
-    } catch (error) {
-      made.#remove();
-      throw error;
-    }
+    made.#venue = spawn(VENUE, names, { stdio: ['pipe', 'pipe', 'pipe'] });
+    let wrong = '';
+    made.#venue.stderr.on('data', (chunk) => (wrong += chunk));
+    await once(made.#venue, 'spawn');
+    made.#told = createInterface({ input: made.#venue.stdout })[Symbol.asyncIterator]();
+    const { value, done } = await made.#told.next();
+    if (done) throw new Error(wrong.trim());
+    const hosts = Object.entries(JSON.parse(value)).map(([name, where]) => [name, made.#host(name, where)]);
+    return { ...Object.fromEntries(hosts), kind: 'network namespaces', canCutBrowsers: true, remove: () => made.#remove() };
   }
 
-  get #switch() {
-    return `leadlog-e${this.#number}`;
-  }
-
-  #make(names) {
-    ip('link', 'add', this.#switch, 'type', 'bridge');
-    ip('link', 'set', this.#switch, 'up');
-    return Object.fromEntries(names.map((name, index) => [name, this.#host(index + 10)]));
-  }
-
-  #host(host) {
-    const [name, cable, address] = [`leadlog-e${this.#number}-${host}`, `le${this.#number}-${host}`, `10.78.${this.#number}.${host}`];
-    ip('netns', 'add', name);
-    this.#hosts.push(name);
-    ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
-    ip('link', 'set', cable, 'master', this.#switch, 'up');
-    ip('-n', name, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
-    ip('-n', name, 'link', 'set', 'lo', 'up');
-    ip('-n', name, 'link', 'set', 'eth0', 'up');
+  #host(name, { namespace, address }) {
     return {
+      namespace,
       listen: `${address}:${PORT}`,
       url: `https://${address}:${PORT}`,
       setUp: `${address}:8090`,
       /** How a program is started there. */
-      wrap: (program, args) => ['ip', ['netns', 'exec', name, program, ...args]],
+      wrap: (program, args) => ['ip', ['netns', 'exec', namespace, program, ...args]],
       /** A port of this computer that leads to one of that host's own. */
-      bridge: (port) => bridge(name, port),
+      bridge: (port) => bridge(namespace, port),
       /** Whatever a program there answers by its own address. */
-      ask: (url) => execFileSync('ip', ['netns', 'exec', name, process.execPath, '-e', `fetch(${JSON.stringify(url)}).then((it) => it.text()).then((it) => process.stdout.write(it))`], { encoding: 'utf8' }),
-      cut: () => ip('link', 'set', cable, 'down'),
-      mend: () => ip('link', 'set', cable, 'up'),
+      ask: (url) => execFileSync('ip', ['netns', 'exec', namespace, process.execPath, '-e', `fetch(${JSON.stringify(url)}).then((it) => it.text()).then((it) => process.stdout.write(it))`], { encoding: 'utf8' }),
+      cut: () => this.#do('cut', name),
+      mend: () => this.#do('mend', name),
+      /** Takes its time, and loses some of it. */
+      makePoor: ({ delayMs, lossPercent }) => this.#do('poor', name, delayMs, lossPercent),
     };
   }
 
-  #remove() {
-    const attempt = (...args) => {
-      try {
-        ip(...args);
-      } catch {
-        // It was not made.
-      }
-    };
-    for (const name of this.#hosts) attempt('netns', 'del', name);
-    attempt('link', 'del', this.#switch);
+  async #do(...words) {
+    this.#venue.stdin.write(`${words.join(' ')}\n`);
+    const { value } = await this.#told.next();
+    if (value !== 'done') throw new Error(`the venue says: ${value}`);
   }
-}
 
-/** Whether one host reaches another. */
-async function check(one, other) {
-  const serve = `require('node:net').createServer().listen(${PORT}, () => console.log('ready'))`;
-  const server = spawn(...other.wrap(process.execPath, ['-e', serve]), { stdio: ['ignore', 'pipe', 'inherit'] });
-  try {
-    await ready(server);
-    const [host] = other.listen.split(':');
-    const reach = `require('node:net').connect(${PORT}, '${host}', () => process.exit(0)).on('error', () => process.exit(1)); setTimeout(() => process.exit(1), 5000)`;
-    const [code] = await once(spawn(...one.wrap(process.execPath, ['-e', reach]), { stdio: 'ignore' }), 'exit');
-    if (code !== 0) throw new Error('one namespace does not reach another');
-  } finally {
-    const gone = once(server, 'exit');
-    server.kill('SIGKILL');
+  async #remove() {
+    const gone = once(this.#venue, 'exit');
+    this.#venue.stdin.end();
     await gone;
   }
 }
@@ -155,12 +118,14 @@ class Ports {
         wrap: (program, args) => [program, args],
         bridge: async (port) => ({ port, remove() {} }),
         ask: async (url) => (await fetch(url)).text(),
-        cut: () => relay.cut(),
-        mend: () => relay.mend(),
+        cut: async () => relay.cut(),
+        mend: async () => relay.mend(),
+        // A connection loses nothing: what is lost on its way is sent again beneath it.
+        makePoor: async ({ delayMs }) => relay.mend(delayMs),
       };
     }
     // What a browser sends goes by its own way.
-    return { ...hosts, kind, canCutBrowsers: false, remove: () => relays.forEach((relay) => relay.remove()) };
+    return { ...hosts, kind, canCutBrowsers: false, remove: async () => relays.forEach((relay) => relay.remove()) };
   }
 }
 
@@ -168,6 +133,7 @@ class Ports {
 class Relay {
   #sockets = new Set();
   #isCut = false;
+  #delayMs = 0;
   #server;
 
   constructor(from, to) {
@@ -176,7 +142,7 @@ class Relay {
       if (this.#isCut) return;
       const far = connect(to, '127.0.0.1');
       this.#sockets.add(far.on('close', () => this.#sockets.delete(far)));
-      passOn(near, far);
+      passOn(near, far, this.#delayMs);
     }).listen(from, '127.0.0.1');
   }
 
@@ -186,8 +152,9 @@ class Relay {
   }
 
   /** What was under way is lost. */
-  mend() {
+  mend(delayMs = 0) {
     this.#isCut = false;
+    this.#delayMs = delayMs;
     for (const socket of this.#sockets) socket.destroy();
   }
 

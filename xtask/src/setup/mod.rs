@@ -2,6 +2,7 @@
 
 mod browser;
 mod debian;
+mod network;
 mod node;
 pub(crate) mod office;
 mod postgres;
@@ -33,5 +34,6 @@ pub(crate) fn for_testing(workspace: &Workspace, steps: &Steps) -> Result<()> {
     node::check()?;
     postgres::install(steps)?;
     browser::install(steps)?;
+    network::install(steps)?;
     webkit::install(steps)
 }

@@ -11,10 +11,11 @@ use crate::test::counts::Counts;
 use crate::workspace::Workspace;
 
 /// Each crate and the crates of the workspace that it may depend on. Nothing may depend on `simulator`.
-const MAY_DEPEND_ON: [(&str, &[&str]); 15] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("managed-postgres", &[]),
     ("tls", &[]),
+    ("venue", &[]),
     ("wasm-test-runner", &[]),
     ("event-store", &["domain"]),
     ("intake", &["domain", "event-store"]),
@@ -94,8 +95,9 @@ fn wrong_arrows(metadata: &Value) -> Result<Vec<String>> {
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
             let to = dependency["name"].as_str().unwrap_or_default();
-            // Tests of any crate may start a PostgreSQL, and switch on features of their own crate.
-            let for_tests = dependency["kind"] == "dev" && (to == "managed-postgres" || to == name);
+            // Tests of any crate may start a PostgreSQL or make a hall, and switch on features of their own crate.
+            let for_tests =
+                dependency["kind"] == "dev" && (["managed-postgres", "venue"].contains(&to) || to == name);
             if ours.contains(to) && !allowed.contains(&to) && !for_tests {
                 problems.push(format!("`{name}` must not depend on `{to}`"));
             }

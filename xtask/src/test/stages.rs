@@ -139,11 +139,12 @@ fn wasm_tests(workspace: &Workspace) -> Result<Counts> {
 
 fn browser_tests(workspace: &Workspace) -> Result<Counts> {
     let browser = Browser::find().context(NO_BROWSER)?;
-    let leadlog = server::build_with_tests(workspace, &Steps::verbose())?;
+    let programs = server::build_with_tests(workspace, &Steps::verbose())?;
     ensure!(pwa::has_script(workspace, "test:e2e")?, "pwa/package.json has no script test:e2e");
     let mut command = workspace.npm(&["run", "test:e2e"]);
     command
-        .env("LEADLOG_BIN", leadlog)
+        .env("LEADLOG_BIN", programs.leadlog)
+        .env("VENUE_BIN", programs.venue)
         .env("CHROMIUM", &browser.chromium)
         .env("CHROMEDRIVER", &browser.chromedriver);
     // A database of the developer's own must not get the tests' leads.
@@ -157,7 +158,7 @@ fn webkit_tests(workspace: &Workspace) -> Result<Counts> {
         return Ok(Counts::ONE_SKIPPED);
     }
     ensure!(webkit::is_installed(), webkit::NO_WEBKIT);
-    let leadlog = server::build_with_tests(workspace, &Steps::verbose())?;
+    let leadlog = server::build_with_tests(workspace, &Steps::verbose())?.leadlog;
     let mut command = workspace.npm(&["run", "test:webkit"]);
     // A database of the developer's own must not get the tests' leads.
     let ended = echo(command.env("LEADLOG_BIN", leadlog).env_remove("DATABASE_URL"))?;

@@ -1,10 +1,6 @@
 //! Given what devices and the office said, then the leads and contacts as people see them.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
-use captures::{
+use crate::captures::{
     at, capture, corrects, emptied, erases, event, follow_up, lead_id, next, recorded_event, withdraws,
 };
 use domain::FollowUpEvent;

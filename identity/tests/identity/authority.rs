@@ -1,5 +1,4 @@
 //! The promises of an authority, over a real log.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::LazyLock;
 use std::time::Duration;

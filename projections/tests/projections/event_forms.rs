@@ -1,15 +1,11 @@
 //! One stored example of every event in every form that a store ever wrote, kept for ever (`events/TYPE.FORM.json`, as
 //! the columns of the log have it): whatever changes, a log that began years ago is read to its end.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use captures::rows;
+use crate::captures::rows;
 use domain::{
     ApiClientEvent, CloudVerdictEvent, EVENT_FORMS, EnrolmentEvent, PersonEvent, PublishedCampaigns,
     current_form,
@@ -34,7 +30,7 @@ struct Stored {
 }
 
 fn examples() -> BTreeMap<String, Stored> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/events");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projections/events");
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let examples = files.map(|file| {
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned();

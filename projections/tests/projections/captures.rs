@@ -1,5 +1,4 @@
 //! What the log holds, and a store to append it to.
-#![expect(dead_code, reason = "every test program uses its part")]
 
 use domain::{
     AppendId, DEVICE_REPORT_STREAM, DeviceReport, DeviceReportEvent, Digest, FOLLOW_UP_STREAM, FollowUpEvent,

@@ -1,10 +1,6 @@
 //! Which sequence numbers are here and which are missing (invariant 9).
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
-use captures::{at, capture, event, next, record_events, recorded_event, refused, released, reported};
+use crate::captures::{at, capture, event, next, record_events, recorded_event, refused, released, reported};
 use domain::{DeviceId, RefusalReason, ReleaseOutcome};
 use event_store::NewEvent;
 use event_store::testing::fresh_store;
@@ -124,7 +120,7 @@ async fn refusals_do_not_make_the_whole_log_be_read_for_good() {
     let (pool, _) = fresh_store().await;
     let may_be_shared = async || {
         catch_up(&pool).await.unwrap();
-        let sql = include_str!("../src/sql/numbers_may_be_shared.sql");
+        let sql = include_str!("../../src/sql/numbers_may_be_shared.sql");
         sqlx::query_scalar::<_, bool>(sql).fetch_one(&pool).await.unwrap()
     };
     // No number of a device: it lacks one, or names no device that can be.

@@ -1,13 +1,9 @@
 //! Invariant 8, by hand of an operator: what is rebuilt, verified and replayed while leads come in.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use captures::{
+use crate::captures::{
     capture, captures, corrects, erases, event, follow_up, lead_id, next, record, record_events, refused,
     released, reported,
 };

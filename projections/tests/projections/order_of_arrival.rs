@@ -2,13 +2,9 @@
 //! which they arrive; the tables hold what the pure folds say of the log; and a projection that was interrupted or begun
 //! again holds what it held.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
 use std::time::Duration;
 
-use captures::{
+use crate::captures::{
     CAMPAIGN, capture, corrects, erases, event, follow_up, lead_id, next, record, record_events, refused,
     released, reported, rows, withdraws,
 };
@@ -369,7 +365,7 @@ async fn a_withdrawal_reaches_an_ordinary_capture_that_comes_later() {
             .fetch_all(&pool)
             .await
             .unwrap();
-    let withdrawn = json!([{ "id": "terms", "withdrawnAt": captures::at("15:00:00") }]);
+    let withdrawn = json!([{ "id": "terms", "withdrawnAt": crate::captures::at("15:00:00") }]);
     assert_eq!(held, [(2, json!([]), withdrawn.clone()), (1, json!([]), withdrawn)]);
 }
 

@@ -1,5 +1,4 @@
 //! Both logs keep the same promises; and where chance leads, they give the same answers.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use event_store::conformance::{Memory, Postgres, Subject, events, whole};
 use event_store::{EventLog, NewEvent, Placed, RecordedEvent};

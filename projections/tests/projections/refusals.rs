@@ -1,14 +1,10 @@
 //! What the runner and a rebuild make of errors of the database: what is tried again, and how often it is told.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use captures::{captures, record};
+use crate::captures::{captures, record};
 use event_store::connect;
 use event_store::testing::fresh_store;
 use projections::{

@@ -1,15 +1,11 @@
 //! The exports, to the byte (CRM-2).
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
 use std::io::Cursor;
 
-use calamine::{Data, Reader, Xlsx};
-use captures::{
+use crate::captures::{
     at, capture, captures, erases, follow_up, lead_id, next, record, record_events, reported, withdraws,
 };
+use calamine::{Data, Reader, Xlsx};
 use domain::{PublishedCampaigns, SHOOTOUT_2026};
 use event_store::testing::fresh_store;
 use futures_util::TryStreamExt;

@@ -1,12 +1,8 @@
 //! The runner's promises, against a real PostgreSQL.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
 use std::time::{Duration, Instant};
 
-use captures::{capture, captures, event, lead_id, record, record_events, rows};
+use crate::captures::{capture, captures, event, lead_id, record, record_events, rows};
 use event_store::testing::fresh_store;
 use event_store::{RecordedEvent, connect};
 use projections::fold::LeadChange;

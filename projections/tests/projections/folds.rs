@@ -1,10 +1,6 @@
 //! Given events, then rows: the pure part of the projections.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
-use captures::{capture, lead_id, recorded};
+use crate::captures::{capture, lead_id, recorded};
 use domain::SUBMISSION_STREAM;
 use projections::fold::{Contact, LeadChange, LeadView, MAX_CONTACT_NAMES, contacts};
 use projections::{Leads, Projection};

@@ -1,5 +1,4 @@
 //! People who sign in, by invitations or as a provider names them, and are shut out.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::time::Duration;
 

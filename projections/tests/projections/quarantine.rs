@@ -1,10 +1,6 @@
 //! What is in the quarantine, what leaves it, and how it is exported.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
-
-mod captures;
-
-use captures::{
+use crate::captures::{
     capture, emptied, erases, event, follow_up, lead_id, next, record_events, recorded_event, refused,
     released,
 };

@@ -1,0 +1,14 @@
+//! What projections promise, purely and over a real log. One program, because each would be linked with all of SQL anew.
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+mod captures;
+mod devices;
+mod event_forms;
+mod export;
+mod folds;
+mod lead_views;
+mod order_of_arrival;
+mod quarantine;
+mod rebuild;
+mod refusals;
+mod runner;

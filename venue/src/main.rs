@@ -1,0 +1,72 @@
+//! `venue NAME...`: makes computers of these names, and says in a line of JSON where they are. Then it reads lines, does what they
+//! say, and answers `done` or what is wrong:
+//!
+//! ```text
+//! cut NAME
+//! poor NAME MILLISECONDS PERCENT
+//! mend NAME
+//! ```
+//!
+//! The computers go when there is nothing more to read, so also when whoever asked for them was killed.
+
+use std::io::{self, BufRead, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Map, json};
+use venue::{Cable, Venue};
+
+fn main() -> ExitCode {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let venue = match Venue::of(&names) {
+        Ok(venue) => venue,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match serve(&venue, &names) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(venue: &Venue, names: &[&str]) -> io::Result<()> {
+    let host = |host: &venue::Host| {
+        (host.name.clone(), json!({ "namespace": host.namespace, "address": host.address.to_string() }))
+    };
+    let hosts: Map<_, _> = venue.hosts().iter().map(host).collect();
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", serde_json::Value::Object(hosts))?;
+    out.flush()?;
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        match read(&line).filter(|(name, _)| names.contains(name)) {
+            Some((name, cable)) => {
+                venue.lay(name, cable);
+                writeln!(out, "done")?;
+            }
+            None => writeln!(out, "not understood: {line}")?,
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Which computer's cable is to be how.
+fn read(line: &str) -> Option<(&str, Cable)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words[..] {
+        ["cut", name] => Some((name, Cable::CUT)),
+        ["mend", name] => Some((name, Cable::GOOD)),
+        ["poor", name, delay_ms, loss_percent] => {
+            let delay = Duration::from_millis(delay_ms.parse().ok()?);
+            Some((name, Cable::poor(delay, loss_percent.parse().ok()?)))
+        }
+        _ => None,
+    }
+}
