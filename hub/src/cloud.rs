@@ -331,13 +331,43 @@ async fn answer(request: RequestBuilder) -> Result<Reply, CloudError> {
 
 /// The words of the library repeat the address.
 fn word(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
+    if let Some(certificate) = certificate_error(error) {
+        use rustls::CertificateError::{
+            Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        };
+        match certificate {
+            Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
+                "its certificate does not count today; is this computer's clock right?"
+            }
+            NotValidForName | NotValidForNameContext { .. } => {
+                "its certificate is for another name; is the address right?"
+            }
+            _ => {
+                "its certificate is not trusted here; a page to sign in to the network may have answered, or the cloud has a CA of \
+                 its own: name its file in SSL_CERT_FILE (docs/tls.md)"
+            }
+        }
+    } else if error.is_timeout() {
         "it does not answer in time"
     } else if error.is_connect() {
         "no connection; is there a network, and is the address right?"
     } else {
         "the connection broke"
     }
+}
+
+/// Why a certificate was refused, if that is what went wrong. An I/O error that wraps another one does not name it as its source.
+fn certificate_error(error: &reqwest::Error) -> Option<&rustls::CertificateError> {
+    let mut next = std::error::Error::source(error);
+    while let Some(error) = next {
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let wrapped = wrapped.map(|it| it as &(dyn std::error::Error + 'static));
+        if let Some(rustls::Error::InvalidCertificate(why)) = wrapped.unwrap_or(error).downcast_ref() {
+            return Some(why);
+        }
+        next = wrapped.or_else(|| error.source());
+    }
+    None
 }
 
 fn gzipped(body: &str) -> std::io::Result<Vec<u8>> {

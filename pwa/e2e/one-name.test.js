@@ -1,4 +1,5 @@
-// Way (c) of docs/tls.md: at the venue, the cloud's name leads to the hub. One origin, one queue, nothing to do for a person.
+// Way (c) of docs/tls.md: at the venue, the cloud's name leads to the hub. One origin, one queue, nothing to do for a person. What
+// an access point does besides (WiFi, DHCP) is not tried: the iPad has its address from here.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { Ipad } from './support/browser.js';
 import { HUB, openConnected, PEOPLE, save, see, SYNCED } from './support/capture.js';
 import { makeHosts } from './support/hosts.js';
+import { removeAll } from './support/remove.js';
 import { Server, temporaryFolder } from './support/server.js';
 import { homeThatTrusts } from './support/trust.js';
 import { until } from './support/until.js';
@@ -33,21 +35,20 @@ before(async () => {
   if (!hosts.canCutBrowsers) return;
   folder = temporaryFolder('one-name');
   const tls = ['--tls-own-ca', '--tls-name', NAME, '--no-mdns', '--setup-listen', '0.0.0.0:8090'];
-  const at = (host) => ({ ...host, listen: '0.0.0.0:443' });
+  const at = (host, address) => ({ ...host, listen: `${address}:443` });
+  const ofCloud = new URL(hosts.cloud.url).hostname;
   const authorities = ['cloud', 'hub'].map((name) => join(folder.path, `${name}.pem`));
   const keepAuthority = (host, file) => writeFileSync(file, host.ask(`http://${host.setUp}/leadlog-ca.pem`));
-  cloud = await Server.start(tls, { host: at(hosts.cloud) });
+  cloud = await Server.start(tls, { host: at(hosts.cloud, ofCloud) });
   keepAuthority(hosts.cloud, authorities[0]);
-  const cloudUrl = `https://${new URL(hosts.cloud.url).hostname}`;
-  hub = await Server.startHub(cloud, tls, { host: at(hosts.hub), cloudUrl, trusts: authorities[0] });
+  hub = await Server.startHub(cloud, tls, { host: at(hosts.hub, '0.0.0.0'), cloudUrl: `https://${ofCloud}`, trusts: authorities[0] });
   keepAuthority(hosts.hub, authorities[1]);
   home = homeThatTrusts(...authorities.map((file) => readFileSync(file, 'utf8')));
 
-  // Both networks give their router the address that most have, and the iPad an address there.
-  for (const host of [hosts.cloud, hosts.hub]) {
-    callItWlan0(host);
-    resolvers.push(await answerNames(host));
-  }
+  // Both networks have the address that most have. At the office the name leads to the cloud, at the venue it is the hub.
+  for (const host of [hosts.cloud, hosts.hub]) callItWlan0(host);
+  resolvers.push(await answerNames(hosts.cloud, DNSMASQ.replace(`/${NAME}/${ROUTER}`, `/${NAME}/${ofCloud}`)));
+  resolvers.push(await answerNames(hosts.hub, DNSMASQ));
   ip(hosts.ipad, 'addr', 'add', `${ROUTER.replace(/\.1$/, '.60')}/24`, 'dev', deviceOf(hosts.ipad));
   mkdirSync(namesOf(hosts.ipad), { recursive: true });
   writeFileSync(join(namesOf(hosts.ipad), 'resolv.conf'), `nameserver ${ROUTER}\n`);
@@ -55,14 +56,8 @@ before(async () => {
 });
 
 after(async () => {
-  await ipad?.remove();
-  for (const resolver of resolvers) resolver.kill();
-  await hub?.remove();
-  await cloud?.remove();
-  home?.remove();
-  folder?.remove();
-  if (hosts?.ipad.namespace) rmSync(namesOf(hosts.ipad), { recursive: true, force: true });
-  await hosts?.remove();
+  const names = hosts?.ipad.namespace && { remove: () => rmSync(namesOf(hosts.ipad), { recursive: true, force: true }) };
+  await removeAll(ipad, ...resolvers, hub, cloud, home, folder, names, hosts);
 });
 
 test('an iPad whose network leads the name of the cloud to the hub goes on there, and at the cloud again', { skip: missing() }, async (t) => {
@@ -123,15 +118,24 @@ function callItWlan0(host) {
   ip(host, 'link', 'set', 'wlan0', 'up');
 }
 
-/** The guide's own configuration, at work. */
-async function answerNames(host) {
+/** A resolver with this configuration, at work. */
+async function answerNames(host, configuration) {
   const file = join(folder.path, `${host.namespace}.conf`);
-  writeFileSync(file, DNSMASQ);
+  writeFileSync(file, configuration);
   execFileSync('dnsmasq', ['--test', `--conf-file=${file}`], { stdio: 'pipe' });
   const args = ['--keep-in-foreground', `--conf-file=${file}`, '--log-facility=-', '--user=root', '--pid-file', `--dhcp-leasefile=${file}.leases`];
   const resolver = spawn(...host.wrap('dnsmasq', args), { stdio: ['ignore', 'ignore', 'pipe'] });
-  await once(resolver.stderr, 'data');
-  return resolver;
+  const gone = once(resolver, 'close');
+  let said = '';
+  resolver.stderr.on('data', (chunk) => (said += chunk));
+  await until(() => said.includes('started') || resolver.exitCode !== null, 'dnsmasq');
+  assert.equal(resolver.exitCode, null, said);
+  return {
+    async remove() {
+      resolver.kill();
+      await gone;
+    },
+  };
 }
 
 /** The iPad joins the network whose router this host is: whoever had its address before, is forgotten. */

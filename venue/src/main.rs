@@ -19,7 +19,7 @@ use venue::{Cable, Venue};
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let venue = match Venue::of(&names) {
+    let venue = match Venue::with_hosts(&names) {
         Ok(venue) => venue,
         Err(error) => {
             eprintln!("{error}");
@@ -45,9 +45,9 @@ fn serve(venue: &Venue, names: &[&str]) -> io::Result<()> {
     out.flush()?;
     for line in io::stdin().lock().lines() {
         let line = line?;
-        match read(&line).filter(|(name, _)| names.contains(name)) {
+        match wish(&line).filter(|(name, _)| names.contains(name)) {
             Some((name, cable)) => {
-                venue.lay(name, cable);
+                venue.set_cable(name, cable);
                 writeln!(out, "done")?;
             }
             None => writeln!(out, "not understood: {line}")?,
@@ -57,8 +57,8 @@ fn serve(venue: &Venue, names: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// Which computer's cable is to be how.
-fn read(line: &str) -> Option<(&str, Cable)> {
+/// Which computer's cable a line wants to be how.
+fn wish(line: &str) -> Option<(&str, Cable)> {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words[..] {
         ["cut", name] => Some((name, Cable::CUT)),

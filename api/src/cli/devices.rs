@@ -5,7 +5,7 @@ use std::io::Write;
 use std::ops::RangeInclusive;
 
 use clap::{Args, Subcommand};
-use domain::{ClientId, DeviceId, DeviceName, Timestamp};
+use domain::{ClientId, DeviceId, DeviceName, Tier, Timestamp};
 use projections::fold::{DeviceSequences, SequenceSet, SharedBy, Standing};
 use projections::{DEVICES, QUARANTINE};
 use serde::Serialize;
@@ -22,7 +22,7 @@ use super::{DatabaseArgs, enrolments, output};
 /// else it holds.
 ///
 /// `missing`: the iPad still holds these leads, or has lost them. Open the app there, with a network, before anybody
-/// clears it. `complete`: everything is here that it had saved when it was last heard. `unknown since`: silent for
+/// clears it. (A hub has what came by way of it, and the rest may be in the cloud: ask there.) `complete`: everything is here that it had saved when it was last heard. `unknown since`: silent for
 /// longer than --silent-after, so it may hold leads that nobody has heard of; silence is never taken for complete.
 /// An iPad that has saved nothing new says nothing new, so after a quiet while it is unknown, too: open the app
 /// there and look at its dot.
@@ -70,7 +70,7 @@ impl Devices {
     }
 
     async fn list(self) -> anyhow::Result<()> {
-        let (mut devices, mut shared, enrolments, waiting, parked) = self
+        let (mut devices, mut shared, enrolments, waiting, parked, is_hub) = self
             .database
             .with_store(async |store| {
                 projections::catch_up_only(store.pool(), &[&DEVICES, &QUARANTINE]).await?;
@@ -80,7 +80,8 @@ impl Devices {
                 let waiting = projections::quarantine::count(store.pool()).await?;
                 let head = event_store::head(store.pool()).await?.position;
                 let parked = projections::parked_count(store.pool(), DEVICES.name, head).await?;
-                Ok((devices, shared, enrolments, waiting, parked))
+                let is_hub = store.identity().tier == Tier::Hub;
+                Ok((devices, shared, enrolments, waiting, parked, is_hub))
             })
             .await?;
         let silent_before = OffsetDateTime::now_utc() - Duration::minutes(self.silent_after.into());
@@ -112,6 +113,9 @@ impl Devices {
             table.extend(rows.iter().map(Row::cells));
             output::write_table(&table, &mut out)?;
             write_shared(&rows, &mut out)?;
+        }
+        if is_hub && rows.iter().any(|row| !row.missing.is_empty()) {
+            writeln!(out, "\nThis is a hub: what is missing here may be in the cloud. Ask there.")?;
         }
         if waiting > 0 {
             writeln!(

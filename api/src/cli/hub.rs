@@ -68,10 +68,14 @@ impl CloudArgs {
 /// Asks whoever sits there for what was not said.
 fn ask(url: Option<Url>, code: Option<String>) -> anyhow::Result<(Url, String)> {
     if !std::io::stdin().is_terminal() {
-        bail!(
-            "this hub does not know its cloud yet; say where it is with --cloud, and with --code the code that `leadlog hubs \
-             enrol NAME` shows there"
-        );
+        let missing = match (url, code) {
+            (Some(_), _) => "say with --code the code that `leadlog hubs enrol NAME` shows there",
+            (None, Some(_)) => "say where it is with --cloud",
+            (None, None) => {
+                "say where it is with --cloud, and with --code the code that `leadlog hubs enrol NAME` shows there"
+            }
+        };
+        bail!("this hub does not know its cloud yet; {missing}");
     }
     Ok((
         url.map_or_else(|| question("Where is the cloud (https://…)? ", address), Ok)?,

@@ -92,8 +92,8 @@ impl Enrol {
                 writeln!(out, "{name} may come in once, until {}. On the laptop:\n", shown.expires_at)?;
                 Ok(writeln!(
                     out,
-                    "  leadlog hub --cloud {cloud} --code {} --listen 0.0.0.0:8443 --tls-own-ca\n\nOther ways to HTTPS: \
-                     docs/tls.md. From the next time on --cloud and --code are not needed.",
+                    "  leadlog hub --cloud {cloud} --code {} --data-dir ./hub --listen 0.0.0.0:8443 --tls-own-ca\n\nOther ways to \
+                     HTTPS: docs/tls.md. From the next time on --cloud and --code are not needed.",
                     shown.code
                 )?)
             })

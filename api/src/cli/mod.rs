@@ -141,7 +141,8 @@ fn with_plain_usage(mut command: clap::Command) -> clap::Command {
 /// The log goes to standard error: standard output is for what a command was asked for.
 fn start_log(cli: &Cli) {
     let filter = cli.log.as_deref().unwrap_or(match cli.command {
-        Command::Serve(_) | Command::Hub(_) => "info,sqlx=warn",
+        // What the HTTP library says at its start is of no use to anybody, and stands in the middle of what is.
+        Command::Serve(_) | Command::Hub(_) => "info,sqlx=warn,actix_server=warn",
         // A statement of a command may take its time: its progress is told.
         _ => "info,sqlx=error",
     });

@@ -4,9 +4,9 @@
 //! for assertions that it signs. Saving knows nothing of all this (invariant 10): without a token nothing is sent, and the
 //! outbox waits.
 //!
-//! - **At its own address, an assertion is for the store of the enrolment**, or for a hub that answers in its place: a network may
-//!   lead the cloud's name to the hub, and another hub may have taken over the name of the one that was lost. Any other store
-//!   there, or one that does not know this key any more, wants a new enrolment; the outbox stays as it is.
+//! - **At its own address, an assertion is for the store of the enrolment**, and where that one does not answer, for whichever does: a
+//!   network may lead the cloud's name to a hub, and a hub's name to the one that has taken its place. Whoever answers there gives the
+//!   app itself, so nothing is kept from him. One that does not know this key wants a new enrolment; the outbox stays as it is.
 //! - **A hub knows the device from its cloud.** At its address an assertion is for whichever store says that it is a hub, and never
 //!   for the own one: what it was shown opens nothing at the cloud. A hub that does not know the device yet is asked again.
 //! - **The time is the store's.** The clock of the device may be wrong: where a store refuses an assertion and its header
@@ -52,7 +52,7 @@ const NO_CODE: &str = "urn:leadlog:problem:invalid-code";
 /// A clock that is further off than this is not what a network's delay makes of it, in milliseconds.
 const CLOCK_TOLERANCE_MS: f64 = 20_000.0;
 
-/// How often a token is asked for in a row: another clock and another store may each take one more, and that store's clock, too.
+/// How many assertions are made in a row at most: the clock may be wrong, the store another, and its clock different again.
 const MAX_ASSERTIONS: usize = 4;
 
 /// A store, as whom an assertion is for.
@@ -62,7 +62,7 @@ const AUDIENCE: &str = "urn:leadlog:store:";
 const ASSERTION_FORM: &str = "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A\
                               client-assertion-type%3Ajwt-bearer&client_assertion=";
 
-/// How this device stands with its store.
+/// How this device stands with the store at its own address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// Nobody has looked yet.
@@ -272,17 +272,14 @@ impl Identity {
         let Some(enrolment) = self.enrolment.borrow().clone() else { return };
         let (era, is_own) = (self.era.get(), target == OWN);
         let route = |route: &str| [base_url, route].concat();
-        let hub = async || match probe(&route(HEALTH_ROUTE), PROBE_TIMEOUT_MS).await {
-            Some((store, Tier::Hub)) => Some(store.to_string()),
-            _ => None,
-        };
+        let answering = async || probe(&route(HEALTH_ROUTE), PROBE_TIMEOUT_MS).await;
         let mut store = if is_own {
-            // Who answers there is asked only when that store refuses: nothing is to come before the first lead.
+            // Who answers there is asked only when a token is refused: nothing is to come before the first lead.
             self.with(target, |access| access.store.clone()).unwrap_or_else(|| enrolment.store_id.clone())
         } else {
-            match hub().await.filter(|hub| *hub != enrolment.store_id) {
-                Some(hub) => hub,
-                None => return,
+            match answering().await {
+                Some((hub, Tier::Hub)) if hub.to_string() != enrolment.store_id => hub.to_string(),
+                _ => return,
             }
         };
         for _ in 0..MAX_ASSERTIONS {
@@ -312,7 +309,12 @@ impl Identity {
                     if !is_own {
                         return;
                     }
-                    let answering = hub().await.unwrap_or_else(|| enrolment.store_id.clone());
+                    // It may be for another store. Where nobody says so, it is not known who has refused.
+                    let Some((answering, _)) = answering().await else { return };
+                    let answering = answering.to_string();
+                    if self.era.get() != era {
+                        return;
+                    }
                     if answering == store {
                         return self.stands(Standing::Refused);
                     }
@@ -332,7 +334,7 @@ impl Identity {
         let now_ms = clock::monotonic_ms();
         let token = Token { text, renew_ms: now_ms + lives_ms / 2, until_ms: now_ms + lives_ms };
         self.with(target, |access| access.token = Some(token));
-        // What a hub knows of it is of before, or of the hub alone.
+        // What a hub elsewhere knows of it is of before, or of that hub alone.
         if target == OWN {
             let is_revoked = it.text("scope").is_some_and(|scope| scope == "quarantine");
             self.stands(if is_revoked { Standing::Revoked } else { Standing::Connected });

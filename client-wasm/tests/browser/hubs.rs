@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use domain::SHOOTOUT_2026;
+use leadlog_client::browser::Device;
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -132,27 +134,75 @@ async fn a_hub_that_does_not_know_the_device_is_as_good_as_none_until_it_does() 
 #[wasm_bindgen_test]
 async fn a_hub_that_answers_by_the_name_of_the_cloud_gets_an_assertion_of_its_own() {
     const CLOUD: &str = sync_at!("cloud-4");
-    let store = |number: u8| format!("urn:leadlog:store:00000000-0000-0000-0000-00000000000{number}");
+    let audiences = |network: &Network, numbers: std::ops::Range<i32>| -> Vec<String> {
+        numbers.map(|number| network.claims(number)["aud"].as_str().unwrap().to_owned()).collect()
+    };
+    let stores = |numbers: &[u8]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|it| format!("urn:leadlog:store:00000000-0000-0000-0000-00000000000{it}"))
+            .collect()
+    };
     let network = Network::replace();
     let refused = serde_json::json!({ "status": 401 });
+    // Its clock is another, too.
     network.answer_next_token(&refused);
+    network.answer_next_token(&serde_json::json!({ "status": 401, "date": "Mon, 01 Jan 2035 12:00:00 GMT" }));
     network.answer_health(2, "hub");
     let device = connected_with("https://cloud-4.test", "one-name", SHOOTOUT_2026).await;
+    let told = told_of(&device);
     assert_eq!(next(&network, [CLOUD; 2]).await.authorization, "Bearer token-1");
-    assert_eq!([network.claims(0)["aud"].clone(), network.claims(1)["aud"].clone()], [store(1), store(2)]);
+    assert_eq!(audiences(&network, 0..3), stores(&[1, 2, 2]));
     network.answer_from(2, "hub", "created");
 
-    // Back at the cloud, which knows no token of a hub.
+    // Back at the cloud, which knows no token of a hub. Who has refused it is not known before somebody says who he is.
     network.answer_next_token(&refused);
-    network.answer_health(1, "cloud");
+    network.answer_health_at("https://cloud-4.test", 0, "portal");
     device.save(FORM).await.unwrap();
     next(&network, [CLOUD; 2]).await;
+    let probed = network.was_probed();
     network.respond(401, "application/problem+json", "{}");
+    probed.await;
+    network.answer_next_token(&refused);
+    network.answer_health_at("https://cloud-4.test", 1, "cloud");
+    let _asked = device.sync();
     assert_eq!(next(&network, [CLOUD; 2]).await.authorization, "Bearer token-2");
-    assert_eq!([network.claims(2)["aud"].clone(), network.claims(3)["aud"].clone()], [store(2), store(1)]);
+    assert_eq!(audiences(&network, 3..6), stores(&[2, 2, 1]));
     network.answer();
     let statuses = Rc::new(RefCell::new(Vec::new()));
     until(&device, &statuses, |status| status["places"]["cloud"] == 1).await;
-    let state: serde_json::Value = serde_json::from_str(&device.enrolment()).unwrap();
-    assert_eq!(state["state"], "connected");
+    assert_eq!(*told.borrow(), ["connected"], "nothing else was ever said");
+}
+
+/// It was lost, and an empty one answers by its name: it says so until it has heard of the device.
+#[wasm_bindgen_test]
+async fn another_store_that_does_not_know_the_device_wants_it_to_be_let_in() {
+    const HUB: &str = sync_at!("hub-5");
+    let network = Network::replace();
+    network.answer_tokens(&serde_json::json!({ "status": 401 }));
+    network.answer_health(5, "hub");
+    let device = connected_with("https://hub-5.test", "replaced-hub", SHOOTOUT_2026).await;
+    let told = told_of(&device);
+    JsFuture::from(device.sync()).await.unwrap();
+    assert_eq!(*told.borrow(), ["connected", "refused"]);
+    network.answer_tokens(&serde_json::json!({}));
+    let _asked = device.sync();
+    next(&network, [HUB; 2]).await;
+    network.answer_from(5, "hub", "created");
+    assert_eq!(*told.borrow(), ["connected", "refused", "connected"]);
+}
+
+/// How the device stands, each time that it says so.
+fn told_of(device: &Rc<Device>) -> Rc<RefCell<Vec<String>>> {
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let telling = Rc::clone(&told);
+    let heard = Closure::<dyn FnMut(String)>::new(move |enrolment: String| {
+        let enrolment: serde_json::Value = serde_json::from_str(&enrolment).unwrap();
+        let state = enrolment["state"].as_str().unwrap().to_owned();
+        if telling.borrow().last() != Some(&state) && state != "unknown" {
+            telling.borrow_mut().push(state);
+        }
+    });
+    device.on_enrolment(heard.into_js_value().unchecked_into());
+    told
 }

@@ -122,6 +122,7 @@ async fn a_wrong_clock_locks_nobody_out() {
 #[wasm_bindgen_test]
 async fn a_device_that_is_refused_or_shut_out_keeps_saving() {
     let network = Network::replace();
+    network.answer_health(1, "cloud");
     network.answer_tokens(&json!({ "status": 401 }));
     let refused = connected_at("https://cloud.test", "refused").await;
     refused.save(FORM).await.unwrap();

@@ -1,7 +1,7 @@
 //! What the runner and a rebuild make of errors of the database: what is tried again, and how often it is told.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use crate::captures::{captures, record};
@@ -12,6 +12,7 @@ use projections::{
     verify, wait_for,
 };
 use sqlx::PgPool;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,8 +28,12 @@ const QUICK: RunnerOptions = RunnerOptions {
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
+/// With one subscriber alone, a line that is first said on a thread without it counts as one that nobody wants, for good.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::fmt().finish()));
+
 impl Log {
     fn listen() -> (Self, DefaultGuard) {
+        LazyLock::force(&ANOTHER);
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();

@@ -28,17 +28,22 @@ export async function makeHosts(...names) {
 
 class Namespaces {
   #venue;
+  #gone;
   #told;
 
   static async make(names) {
     const made = new Namespaces();
-    made.#venue = spawn(VENUE, names, { stdio: ['pipe', 'pipe', 'pipe'] });
+    // In a group of its own: Ctrl-C ends this program, and that one then hears that it has, and removes the hosts.
+    made.#venue = spawn(VENUE, names, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    made.#gone = once(made.#venue, 'close');
+    made.#gone.catch(() => undefined);
+    made.#venue.stdin.on('error', () => undefined);
     let wrong = '';
     made.#venue.stderr.on('data', (chunk) => (wrong += chunk));
     await once(made.#venue, 'spawn');
     made.#told = createInterface({ input: made.#venue.stdout })[Symbol.asyncIterator]();
     const { value, done } = await made.#told.next();
-    if (done) throw new Error(wrong.trim());
+    if (done) await made.#gone.then(() => Promise.reject(new Error(wrong.trim())));
     const hosts = Object.entries(JSON.parse(value)).map(([name, where]) => [name, made.#host(name, where)]);
     return { ...Object.fromEntries(hosts), kind: 'network namespaces', canCutBrowsers: true, remove: () => made.#remove() };
   }
@@ -69,9 +74,8 @@ class Namespaces {
   }
 
   async #remove() {
-    const gone = once(this.#venue, 'exit');
     this.#venue.stdin.end();
-    await gone;
+    await this.#gone;
   }
 }
 

@@ -81,13 +81,14 @@ export class Server {
   async copy() {
     const copy = join(this.#folder.path, 'copy');
     await this.stop();
+    rmSync(copy, { recursive: true, force: true });
     // With owners and rights, as an administrator copies it.
     execFileSync('cp', ['-a', this.#data, copy]);
     await this.start();
     return copy;
   }
 
-  /** Puts that copy in the place of what it keeps. */
+  /** Puts that copy in the place of what it keeps, and starts it. */
   async restore(copy) {
     await this.stop();
     rmSync(this.#data, { recursive: true, force: true });

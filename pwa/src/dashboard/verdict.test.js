@@ -9,7 +9,7 @@ const { module } = await runnerImport(fileURLToPath(new URL('verdict.ts', import
 const SINCE = '2026-05-23T12:00:00Z';
 const device = (change) => ({ deviceId: 'a', name: 'iPad 1', isRevoked: false, leads: 9, heardAt: SINCE, standing: 'complete', missing: 0, left: 0, ...change });
 const relay = (change) => ({ cloud: 'https://leads.example.com', waiting: 0, held: 0, ...change });
-const report = (change) => ({ leads: { total: 9, lastHour: 9, hours: [] }, devices: [device()], alarms: [], relay: relay(), ...change });
+const report = (change) => ({ at: SINCE, leads: { total: 9, lastHour: 9, hours: [] }, devices: [device()], alarms: [], relay: relay(), ...change });
 
 /** The dot, and what is said. */
 function verdict(change, isLost = false) {
@@ -21,6 +21,11 @@ test('it is green when everything is in the cloud, and where there was nothing y
   assert.deepEqual(verdict({}), ['green', 'done']);
   assert.deepEqual(verdict({ relay: undefined }), ['green', 'done']);
   assert.deepEqual(verdict({ leads: { total: 0, lastHour: 0, hours: [] }, devices: [] }), ['green', 'empty']);
+});
+
+test('it says no more than is known when a device has not spoken for longer than one does whose app is open', () => {
+  assert.deepEqual(verdict({ at: '2026-05-23T12:01:30Z' }), ['green', 'done']);
+  assert.deepEqual(verdict({ at: '2026-05-23T12:01:31Z' }), ['green', 'known']);
 });
 
 test('a device that was never heard is named beside the rest', () => {

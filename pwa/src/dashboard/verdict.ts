@@ -25,6 +25,9 @@ export interface Verdict {
   readonly findings: readonly [Finding, ...Finding[]];
 }
 
+/** A device whose app is open says something every minute, however slow the network. */
+const SPEAKS_WITHIN_MS = 90_000;
+
 /** What does not pass by itself. */
 const NEEDS_SOMEBODY: readonly string[] = ['not-let-in', 'no-code', 'own-database', 'not-a-cloud'];
 
@@ -33,7 +36,7 @@ export function dotOfTrouble({ code }: Trouble): Dot {
 }
 
 /** Whether everything is where it should be, or what is not. Silence is never taken for completeness (invariant 9). */
-export function verdictOf({ alarms, devices, leads, relay }: Report, isLost: boolean): Verdict {
+export function verdictOf({ at, alarms, devices, leads, relay }: Report, isLost: boolean): Verdict {
   const missing = devices.filter((device) => standingOf(device) === 'lost');
   const holding = devices.filter((device) => owedBy(device) > 0 && !missing.includes(device));
   // Of the others only what they are known to hold counts.
@@ -53,8 +56,9 @@ export function verdictOf({ alarms, devices, leads, relay }: Report, isLost: boo
   if (wrong.length === 0 && alarms.length > 0) wrong.push({ code: 'alarms' });
 
   const right: Finding[] = [];
-  // What was so when the server was last heard is no comfort now.
-  const isUnsure = silent.length > 0 || unheard.length > 0 || devices.some((device) => isOut(device) && device.left === undefined);
+  // What was so when the server was last heard is no comfort now, nor what a device has said that should have spoken since.
+  const isOverdue = ({ heardAt }: Device) => heardAt !== undefined && Date.parse(at) - Date.parse(heardAt) > SPEAKS_WITHIN_MS;
+  const isUnsure = expected.some(isOverdue) || silent.length > 0 || unheard.length > 0 || devices.some((device) => isOut(device) && device.left === undefined);
   if (isAllHere && !isLost) right.push({ code: leads.total === 0 ? 'empty' : isUnsure ? 'known' : 'done' });
   if (unheard.length > 0) right.push({ code: 'unheard', devices: unheard });
 

@@ -1,4 +1,5 @@
-//! A switch whose ports are TAP devices: what comes in at one goes out at all others, if the two cables carry it.
+//! What is between the computers: each is at a port, which is a TAP device. What comes in at one goes out at all others, if the two
+//! cables carry it; what is not for a computer, that one passes over.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,8 +16,8 @@ use crate::Cable;
 /// More than any packet of a network whose computers are told of 1,500 bytes.
 const LARGEST_FRAME: usize = 65_536;
 
-/// Carries until its devices are gone: they go with the namespaces in which they were put, or with the process.
-pub(crate) struct Switch {
+/// Its threads end when their devices are gone: they go with the namespaces in which they were put, or with the process.
+pub(crate) struct Repeater {
     ports: Arc<[Port]>,
 }
 
@@ -34,7 +35,7 @@ struct Frame {
     bytes: Vec<u8>,
 }
 
-impl Switch {
+impl Repeater {
     /// Of these devices, which are made where this process is, and may be put elsewhere.
     pub(crate) fn of(devices: &[String]) -> io::Result<Self> {
         let port = |name: &String| {
@@ -43,6 +44,7 @@ impl Switch {
             Ok(Port { device, cable: Mutex::default() })
         };
         let ports: Arc<[Port]> = devices.iter().map(port).collect::<io::Result<_>>()?;
+        // Without a bound: a test sends little, and a cable that waits for others is none.
         let (carry, under_way) = channel();
         for from in 0..ports.len() {
             let (ports, carry) = (Arc::clone(&ports), carry.clone());
@@ -54,7 +56,7 @@ impl Switch {
     }
 
     /// From now on, the cable of this port is like this. What is under way arrives as it was sent.
-    pub(crate) fn lay(&self, port: usize, cable: Cable) {
+    pub(crate) fn set_cable(&self, port: usize, cable: Cable) {
         *self.ports[port].cable.lock().unwrap_or_else(PoisonError::into_inner) = cable;
     }
 }
