@@ -1,4 +1,5 @@
 //! The cables of a venue, asked from outside: a computer on which nobody listens refuses a connection, if it hears of it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};

@@ -272,17 +272,28 @@ impl Identity {
         let Some(enrolment) = self.enrolment.borrow().clone() else { return };
         let (era, is_own) = (self.era.get(), target == OWN);
         let route = |route: &str| [base_url, route].concat();
-        let answering = async || probe(&route(HEALTH_ROUTE), PROBE_TIMEOUT_MS).await;
-        let mut store = if is_own {
-            // Who answers there is asked only when a token is refused: nothing is to come before the first lead.
+        // At the own address, who answers is asked only when a token is refused: nothing is to come before the first lead.
+        let mut known = is_own.then(|| {
             self.with(target, |access| access.store.clone()).unwrap_or_else(|| enrolment.store_id.clone())
-        } else {
-            match answering().await {
-                Some((hub, Tier::Hub)) if hub.to_string() != enrolment.store_id => hub.to_string(),
-                _ => return,
-            }
-        };
+        });
+        let mut refused = None;
         for _ in 0..MAX_ASSERTIONS {
+            let store = match known.take() {
+                Some(store) => store,
+                None => {
+                    // Where nobody says who he is, it is not known who has refused.
+                    let answering = probe(&route(HEALTH_ROUTE), PROBE_TIMEOUT_MS).await;
+                    let Some((store, tier)) = answering.filter(|_| self.era.get() == era) else { return };
+                    let store = store.to_string();
+                    if refused.as_ref() == Some(&store) {
+                        return self.stands(Standing::Refused);
+                    }
+                    if !is_own && (tier != Tier::Hub || store == enrolment.store_id) {
+                        return;
+                    }
+                    store
+                }
+            };
             let ahead_ms = self.with(target, |access| access.ahead_ms);
             let assertion = self.key.assertion(&enrolment.id, &[AUDIENCE, &store].concat(), ahead_ms);
             let Ok(assertion) = JsFuture::from(assertion).await else { return };
@@ -301,24 +312,14 @@ impl Identity {
                     let date = answer.object("headers").and_then(|it| it.text("date")).unwrap_or_default();
                     let by_store_ms = web::ahead_ms(&date);
                     // Not so where there is no date: then nobody can say.
-                    let is_clock = (by_store_ms - ahead_ms).abs() > CLOCK_TOLERANCE_MS;
-                    if is_clock {
+                    if (by_store_ms - ahead_ms).abs() > CLOCK_TOLERANCE_MS {
                         self.with(target, |access| access.ahead_ms = by_store_ms);
-                        continue;
-                    }
-                    if !is_own {
+                        known = Some(store);
+                    } else if is_own {
+                        refused = Some(store);
+                    } else {
                         return;
                     }
-                    // It may be for another store. Where nobody says so, it is not known who has refused.
-                    let Some((answering, _)) = answering().await else { return };
-                    let answering = answering.to_string();
-                    if self.era.get() != era {
-                        return;
-                    }
-                    if answering == store {
-                        return self.stands(Standing::Refused);
-                    }
-                    store = answering;
                 }
                 // A portal, a proxy, a store in trouble: nothing is known.
                 _ => return,
