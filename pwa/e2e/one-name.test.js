@@ -64,7 +64,7 @@ test('an iPad whose network leads the name of the cloud to the hub goes on there
   if (!hosts.canCutBrowsers) return t.skip(hosts.kind);
   const page = await ipad.page();
   page.setDefaultTimeout(NOTICED_MS);
-  joins(hosts.cloud);
+  enter(hosts.cloud);
   await openConnected(page, cloud, { url: `https://${NAME}` });
   await save(page, PEOPLE.anna);
   await see(page, SYNCED);
@@ -72,7 +72,7 @@ test('an iPad whose network leads the name of the cloud to the hub goes on there
 
   await hosts.cloud.cut();
   leave(hosts.cloud);
-  joins(hosts.hub);
+  enter(hosts.hub);
   await save(page, PEOPLE.zofia);
   await see(page, HUB);
   await page.getByText('na hubie: 1').first().waitFor();
@@ -84,7 +84,7 @@ test('an iPad whose network leads the name of the cloud to the hub goes on there
   assert.equal(await cloud.leadCount(), 2);
 
   leave(hosts.hub);
-  joins(hosts.cloud);
+  enter(hosts.cloud);
   await page.getByText(HUB, { exact: true }).waitFor({ state: 'detached' });
   await save(page, { ...PEOPLE.anna, email: 'back@example.com' });
   await see(page, SYNCED);
@@ -139,7 +139,7 @@ async function answerNames(host, configuration) {
 }
 
 /** The iPad joins the network whose router this host is: whoever had its address before, is forgotten. */
-function joins(host) {
+function enter(host) {
   ip(host, 'addr', 'add', `${ROUTER}/24`, 'dev', 'wlan0');
   ip(hosts.ipad, 'neigh', 'flush', 'all');
 }

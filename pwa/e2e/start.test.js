@@ -10,7 +10,7 @@ import { Server } from './support/server.js';
 
 /**
  * What the first visit transfers until the form works: the page and what it names, which are scripts, style and WASM.
- * The target is 110 kB and is missed by a seventh (docs/performance.md); this keeps it from getting worse.
+ * The target is 110 kB and is missed by a sixth (docs/performance.md); this keeps it from getting worse.
  */
 const FORM_LIMIT_BYTES = 128_500;
 /** With the second script and what reads QR codes, which come after the form, and the reduced mode, which comes where it must. */
@@ -79,7 +79,7 @@ test('the service worker leaves the server\'s routes and every upload alone', as
     assert.equal(await page.locator('#app').count(), 0, `${path} shows the form`);
   }
   await openReady(page, server.url);
-  // Not by a switch of the browser's: that takes effect some time after it was set.
+  // Not by the browser's own switch, which was seen to take effect after these requests.
   await server.stop();
   try {
     const reached = await page.evaluate(() =>

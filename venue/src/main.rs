@@ -1,23 +1,26 @@
-//! `venue NAME...`: makes computers of these names, and says in a line of JSON where they are. Then it reads lines, does what they
-//! say, and answers `done` or what is wrong:
-//!
-//! ```text
-//! cut NAME
-//! poor NAME MILLISECONDS PERCENT
-//! mend NAME
-//! ```
-//!
-//! The computers go when there is nothing more to read, so also when whoever asked for them was killed.
+//! The program `venue`, for tests that are not in Rust.
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
 use serde_json::{Map, json};
 use venue::{Cable, Venue};
 
+/// Makes computers of these names, and says in a line of JSON where they are.
+///
+/// Then it reads lines (`cut NAME`, `poor NAME MILLISECONDS PERCENT`, `mend NAME`), does what they say to that computer's cable, and
+/// answers each with `done` or what is wrong. The computers go when there is nothing more to read, so also when whoever asked for
+/// them was killed.
+#[derive(Parser)]
+struct Args {
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+}
+
 fn main() -> ExitCode {
-    let names: Vec<String> = std::env::args().skip(1).collect();
+    let Args { names } = Args::parse();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let venue = match Venue::with_hosts(&names) {
         Ok(venue) => venue,

@@ -22,8 +22,9 @@ use super::{DatabaseArgs, enrolments, output};
 /// else it holds.
 ///
 /// `missing`: the iPad still holds these leads, or has lost them. Open the app there, with a network, before anybody
-/// clears it. (A hub has what came by way of it, and the rest may be in the cloud: ask there.) `complete`: everything is here that it had saved when it was last heard. `unknown since`: silent for
-/// longer than --silent-after, so it may hold leads that nobody has heard of; silence is never taken for complete.
+/// clears it. At a hub they may be in the cloud, too: ask there. `complete`: everything is here that it had saved when
+/// it was last heard. `unknown since`: silent for longer than --silent-after, so it may hold leads that nobody has heard
+/// of; silence is never taken for complete.
 /// An iPad that has saved nothing new says nothing new, so after a quiet while it is unknown, too: open the app
 /// there and look at its dot.
 ///

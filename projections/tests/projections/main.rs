@@ -12,3 +12,15 @@ mod quarantine;
 mod rebuild;
 mod refusals;
 mod runner;
+
+use std::time::Duration;
+
+use projections::RunnerOptions;
+
+/// Nothing is waited for.
+const QUICK: RunnerOptions = RunnerOptions {
+    poll_interval: Duration::from_millis(20),
+    pause: Duration::ZERO,
+    gather: Duration::ZERO,
+    page_events: 100,
+};

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::QUICK;
 use crate::captures::{
     CAMPAIGN, capture, corrects, erases, event, follow_up, lead_id, next, record, record_events, refused,
     released, reported, rows, withdraws,
@@ -208,12 +209,8 @@ async fn reach_head(pool: &PgPool, runner: &Runner) {
 /// Lets everything arrive while a runner works; answers the rows that do not depend on the order.
 async fn rows_after(pool: &PgPool, streams: &[Vec<Step>], arrival: &Arrival) -> [Vec<String>; 3] {
     empty(pool).await;
-    let options = RunnerOptions {
-        page_events: arrival.page_events,
-        poll_interval: Duration::from_millis(50),
-        pause: Duration::ZERO,
-        gather: Duration::ZERO,
-    };
+    let options =
+        RunnerOptions { page_events: arrival.page_events, poll_interval: Duration::from_millis(50), ..QUICK };
     let runner = Runner::spawn(pool.clone(), options);
     let log = PostgresLog::new(pool.clone());
     for batch in arriving(streams, arrival).chunks(arrival.append_batch) {

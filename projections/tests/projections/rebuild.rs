@@ -1,8 +1,8 @@
 //! Invariant 8, by hand of an operator: what is rebuilt, verified and replayed while leads come in.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
+use crate::QUICK;
 use crate::captures::{
     capture, captures, corrects, erases, event, follow_up, lead_id, next, record, record_events, refused,
     released, reported,
@@ -12,17 +12,10 @@ use event_store::connect;
 use event_store::testing::fresh_store;
 use projections::{
     ALL, BuildError, DEVICES, DatabaseError, DifferenceKind, LEADS, Poisoned, QUARANTINE, ReplayError,
-    Runner, RunnerOptions, abandon, catch_up, parked_events, rebuild, replay, status, verify,
+    Runner, abandon, catch_up, parked_events, rebuild, replay, status, verify,
 };
 use serde_json::json;
 use sqlx::PgPool;
-
-const QUICK: RunnerOptions = RunnerOptions {
-    poll_interval: Duration::from_millis(20),
-    pause: Duration::ZERO,
-    gather: Duration::ZERO,
-    page_events: 200,
-};
 
 async fn assert_verified(pool: &PgPool) {
     for projection in &ALL {

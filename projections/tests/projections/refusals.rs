@@ -4,25 +4,18 @@ use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+use crate::QUICK;
 use crate::captures::{captures, record};
 use event_store::connect;
 use event_store::testing::fresh_store;
 use projections::{
-    ALL, CatchUpError, DEVICES, LEADS, Poisoned, Runner, RunnerOptions, catch_up, catch_up_only, rebuild,
-    verify, wait_for,
+    ALL, CatchUpError, DEVICES, LEADS, Poisoned, Runner, catch_up, catch_up_only, rebuild, verify, wait_for,
 };
 use sqlx::PgPool;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-const QUICK: RunnerOptions = RunnerOptions {
-    poll_interval: Duration::from_millis(20),
-    pause: Duration::ZERO,
-    gather: Duration::ZERO,
-    page_events: 100,
-};
 
 /// What this thread says in the log.
 #[derive(Clone, Default)]

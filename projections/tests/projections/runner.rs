@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::QUICK;
 use crate::captures::{capture, captures, event, lead_id, record, record_events, rows};
 use event_store::testing::fresh_store;
 use event_store::{RecordedEvent, connect};
@@ -17,20 +18,10 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Small pages, so that there is much between them.
-const SMALL_PAGES: RunnerOptions = RunnerOptions {
-    poll_interval: Duration::from_millis(20),
-    pause: Duration::ZERO,
-    gather: Duration::ZERO,
-    page_events: 3,
-};
+const SMALL_PAGES: RunnerOptions = RunnerOptions { page_events: 3, ..QUICK };
 
 /// So rare that nothing in these tests happens because of a poll.
-const WOKEN_ONLY: RunnerOptions = RunnerOptions {
-    poll_interval: Duration::from_secs(3_600),
-    pause: Duration::ZERO,
-    gather: Duration::ZERO,
-    page_events: 100,
-};
+const WOKEN_ONLY: RunnerOptions = RunnerOptions { poll_interval: Duration::from_secs(3_600), ..QUICK };
 
 async fn reached(pool: &PgPool, position: u64) {
     for projection in &ALL {
